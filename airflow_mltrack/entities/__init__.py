@@ -1,0 +1,1 @@
+"""The nouns: frozen dataclasses that every layer passes around. They do nothing."""

@@ -1,0 +1,269 @@
+"""Where records and bytes live, read from the environment. No Airflow here."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from airflow_mltrack.exceptions import InvalidInput
+
+EMBEDDED_SCHEME = "embedded"
+DEFAULT_TRUSTED_MODULES = ("sklearn", "lightgbm", "imblearn")
+
+
+@dataclass(frozen=True, slots=True)
+class S3Settings:
+    """How to reach an S3-compatible server. Everything None means boto3's standard chain."""
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    path_style: bool = False
+    """Address buckets as ``endpoint/bucket`` (most self-hosted servers need it)."""
+    checksums: str = "when_required"
+    """boto3's request and response checksums: ``when_required`` (older servers) or ``when_supported``."""
+    verify_tls: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One tracking backend."""
+
+    database_url: str = field(repr=False)
+    """``postgresql://...`` or ``embedded:///directory`` (a server of our own in that directory)."""
+    artifact_uri: str
+    """``s3://bucket/prefix``, ``file:///directory`` or a plain absolute path."""
+    s3: S3Settings = field(default_factory=S3Settings)
+    trusted_modules: tuple[str, ...] = DEFAULT_TRUSTED_MODULES
+    """Top-level modules whose estimators a Dag may name by dotted path."""
+    trusted_types: tuple[str, ...] = ()
+    """Types, beside the registry's own list, that a model package may hold."""
+    spool_dir: str | None = None
+    """Where metric points wait while the database is away; None: a temporary directory."""
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the database is a server of our own."""
+        return self.database_url.startswith(f"{EMBEDDED_SCHEME}:")
+
+    @property
+    def embedded_directory(self) -> Path:
+        """Directory of the embedded server.
+
+        :raises InvalidInput: when the database is not embedded.
+        """
+        if not self.is_embedded:
+            raise InvalidInput("database URL", self.safe_database_url, "it is not embedded:///...")
+        return Path(unquote(urlsplit(self.database_url).path))
+
+    @property
+    def safe_database_url(self) -> str:
+        """The database URL without its password, for messages."""
+        parts = urlsplit(self.database_url)
+        if parts.password is None:
+            return self.database_url
+        host = parts.netloc.rpartition("@")[2]
+        return parts._replace(netloc=f"{parts.username}:***@{host}").geturl()
+
+
+def default_home(environ: Mapping[str, str] | None = None) -> Path:
+    """Directory of the embedded default: ``$AIRFLOW_HOME/mltrack``."""
+    env = os.environ if environ is None else environ
+    airflow_home = env.get("AIRFLOW_HOME") or str(Path.home() / "airflow")
+    return Path(airflow_home).expanduser().absolute() / "mltrack"
+
+
+def embedded_settings(home: Path) -> Settings:
+    """Settings of an embedded backend that keeps everything under ``home``."""
+    return Settings(
+        database_url=f"{EMBEDDED_SCHEME}://{quote(str(home / 'postgres'))}",
+        artifact_uri=str(home / "artifacts"),
+        spool_dir=str(home / "spool"),
+    )
+
+
+def connection_settings(
+    *,
+    host: str | None,
+    port: int | None,
+    login: str | None,
+    password: str | None,
+    schema: str | None,
+    extra: Mapping[str, object],
+    home: Path | None = None,
+) -> Settings:
+    """Build settings from the fields of an Airflow connection of type ``mltrack``.
+
+    Without a host the embedded default under ``home`` is used for the database, without
+    ``artifact_uri`` in ``extra`` its directory is used for the bytes.
+
+    :param extra: the connection's extra fields; see ``provider_info.py`` for their names.
+    :param home: directory of the embedded default; None means :func:`default_home`.
+    :raises InvalidInput: when an extra field has a value that is not allowed, or when a remote
+        database comes without an ``artifact_uri`` (workers would each write to their own disk).
+    """
+    defaults = embedded_settings(home or default_home())
+    database_url = _postgres_url(host, port, login, password, schema) or defaults.database_url
+    artifact_uri = _text(extra, "artifact_uri")
+    if artifact_uri is None and host:
+        raise InvalidInput(
+            "connection field artifact_uri",
+            None,
+            "a connection with a database host needs one.",
+            "Set it to s3://bucket/prefix, or to a directory that every worker shares.",
+        )
+    return Settings(
+        database_url=database_url,
+        artifact_uri=artifact_uri or defaults.artifact_uri,
+        s3=_s3_settings(extra),
+        trusted_modules=_names(extra, "trusted_modules") or DEFAULT_TRUSTED_MODULES,
+        trusted_types=_names(extra, "trusted_types"),
+        spool_dir=_text(extra, "spool_dir") or defaults.spool_dir,
+    )
+
+
+def environment_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read settings from the environment.
+
+    ``MLTRACK_DATABASE_URL`` and ``MLTRACK_ARTIFACT_URI`` win, then ``AIRFLOW_CONN_MLTRACK_DEFAULT``
+    (JSON or URI, as Airflow reads it), then the embedded default. ``MLTRACK_TRUSTED_MODULES`` and
+    ``MLTRACK_TRUSTED_TYPES`` add names, comma separated; ``MLTRACK_SPOOL_DIR`` and the
+    ``MLTRACK_S3_*`` variables replace the fields of the same name.
+
+    :raises InvalidInput: when a variable cannot be read.
+    """
+    env = os.environ if environ is None else environ
+    found = connection_settings(**_environment_connection(env), home=default_home(env))
+    url = env.get("MLTRACK_DATABASE_URL")
+    artifact_uri = env.get("MLTRACK_ARTIFACT_URI")
+    if url and not artifact_uri and not url.startswith(f"{EMBEDDED_SCHEME}:"):
+        raise InvalidInput(
+            "MLTRACK_ARTIFACT_URI",
+            None,
+            "it must be set where MLTRACK_DATABASE_URL names a server.",
+            "Set it to s3://bucket/prefix, or to a directory that every worker shares.",
+        )
+    return Settings(
+        database_url=url or found.database_url,
+        artifact_uri=artifact_uri or found.artifact_uri,
+        s3=_s3_settings(_environment_s3(env), fallback=found.s3),
+        trusted_modules=found.trusted_modules + _split(env.get("MLTRACK_TRUSTED_MODULES")),
+        trusted_types=found.trusted_types + _split(env.get("MLTRACK_TRUSTED_TYPES")),
+        spool_dir=env.get("MLTRACK_SPOOL_DIR") or found.spool_dir,
+    )
+
+
+def _environment_connection(env: Mapping[str, str]) -> dict[str, object]:
+    """Read ``AIRFLOW_CONN_MLTRACK_DEFAULT`` into connection fields."""
+    empty = {"host": None, "port": None, "login": None, "password": None, "schema": None}
+    text = env.get("AIRFLOW_CONN_MLTRACK_DEFAULT", "").strip()
+    if not text:
+        return {**empty, "extra": {}}
+    if not text.startswith("{"):
+        parts = urlsplit(text)
+        query = dict(parse_qsl(parts.query))
+        extra = json.loads(query.pop("__extra__", "null")) or query
+        return {
+            "host": unquote(parts.hostname) if parts.hostname else None,
+            "port": parts.port,
+            "login": unquote(parts.username) if parts.username else None,
+            "password": unquote(parts.password) if parts.password else None,
+            "schema": unquote(parts.path.lstrip("/")) or None,
+            "extra": extra,
+        }
+    try:
+        fields_ = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidInput(
+            "AIRFLOW_CONN_MLTRACK_DEFAULT", "(hidden)", f"it is not JSON: {error.msg}."
+        ) from error
+    extra = fields_.get("extra") or {}
+    if isinstance(extra, str):
+        extra = json.loads(extra)
+    return {name: fields_.get(name) for name in empty} | {"extra": extra}
+
+
+def _environment_s3(env: Mapping[str, str]) -> dict[str, object]:
+    prefix = "MLTRACK_S3_"
+    return {
+        _S3_FIELD_NAMES.get(spec.name, spec.name): env[prefix + spec.name.upper()]
+        for spec in fields(S3Settings)
+        if prefix + spec.name.upper() in env
+    }
+
+
+_S3_FIELD_NAMES = {
+    "access_key_id": "aws_access_key_id",
+    "secret_access_key": "aws_secret_access_key",
+    "session_token": "aws_session_token",
+}
+
+
+def _s3_settings(extra: Mapping[str, object], fallback: S3Settings | None = None) -> S3Settings:
+    base = fallback or S3Settings()
+    checksums = _text(extra, "checksums") or base.checksums
+    if checksums not in ("when_required", "when_supported"):
+        raise InvalidInput("checksums", checksums, "it is when_required or when_supported.")
+    return S3Settings(
+        endpoint_url=_text(extra, "endpoint_url") or base.endpoint_url,
+        region=_text(extra, "region") or base.region,
+        access_key_id=_text(extra, "aws_access_key_id") or base.access_key_id,
+        secret_access_key=_text(extra, "aws_secret_access_key") or base.secret_access_key,
+        session_token=_text(extra, "aws_session_token") or base.session_token,
+        path_style=_flag(extra, "path_style", default=base.path_style),
+        checksums=checksums,
+        verify_tls=_flag(extra, "verify_tls", default=base.verify_tls),
+    )
+
+
+def _postgres_url(
+    host: str | None, port: int | None, login: str | None, password: str | None, schema: str | None
+) -> str | None:
+    if not host:
+        return None
+    user = quote(login, safe="") if login else ""
+    secret = f":{quote(password, safe='')}" if password else ""
+    at = "@" if user else ""
+    database = quote(schema or "mltrack", safe="")
+    if host.startswith("/"):  # a unix socket's directory
+        socket = f"?host={quote(host)}" + (f"&port={port}" if port else "")
+        return f"postgresql://{user}{secret}{at}/{database}{socket}"
+    return f"postgresql://{user}{secret}{at}{host}:{port or 5432}/{database}"
+
+
+def _text(extra: Mapping[str, object], name: str) -> str | None:
+    value = extra.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise InvalidInput(f"connection field {name}", value, "it is text.")
+    return value
+
+
+def _flag(extra: Mapping[str, object], name: str, *, default: bool) -> bool:
+    value = extra.get(name)
+    if value is None or value == "":
+        return default
+    if isinstance(value, bool):
+        return value
+    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if str(value).lower() not in known:
+        raise InvalidInput(f"connection field {name}", value, "it is true or false.")
+    return known[str(value).lower()]
+
+
+def _names(extra: Mapping[str, object], name: str) -> tuple[str, ...]:
+    value = extra.get(name)
+    if isinstance(value, (list, tuple)):
+        return tuple(str(item) for item in value)
+    return _split(_text(extra, name))
+
+
+def _split(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())

@@ -1,0 +1,1 @@
+"""The tracking database. Everything that speaks SQL is in here."""

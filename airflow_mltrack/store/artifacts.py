@@ -1,0 +1,12 @@
+"""Artifacts."""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import Connection
+
+
+class Artifacts:
+    """Artifacts."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection

@@ -1,0 +1,12 @@
+"""Experiments."""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import Connection
+
+
+class Experiments:
+    """Experiments."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection

@@ -1,0 +1,12 @@
+"""Models."""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import Connection
+
+
+class Models:
+    """Models."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection

@@ -1,0 +1,12 @@
+"""Registry."""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import Connection
+
+
+class Registry:
+    """Registry."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection

@@ -1,0 +1,12 @@
+"""Runs."""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import Connection
+
+
+class Runs:
+    """Runs."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection

@@ -1,0 +1,12 @@
+"""Search."""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import Connection
+
+
+class Search:
+    """Search."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection

@@ -1,0 +1,12 @@
+"""Verdicts."""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import Connection
+
+
+class Verdicts:
+    """Verdicts."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
