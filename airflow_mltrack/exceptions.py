@@ -9,6 +9,7 @@
     │   ├── InvalidFilter        a filter string, with the character where it went wrong
     │   └── UntrustedImport      a dotted path outside the allow-list
     ├── PromotionRefused         the rules of the stage forbid it; holds what is missing
+    ├── SweepFailed              too few trials completed; holds how they ended
     ├── StoreError
     │   ├── StoreUnavailable     a retry may help
     │   └── SchemaOutOfDate      holds the command that helps
@@ -26,7 +27,7 @@ a password or an access key.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _SHOWN = 120
 
@@ -140,6 +141,30 @@ class PromotionRefused(MltrackError):
         )
 
 
+class SweepFailed(MltrackError):
+    """Too few trials of a sweep completed.
+
+    :param run_id: the sweep's parent run.
+    :param counts: number of trials by state.
+    :param needed: how many had to complete.
+    :param errors: what the failed ones said, the most frequent first.
+    """
+
+    def __init__(
+        self, run_id: str, counts: Mapping[str, int], needed: int, errors: Sequence[str] = ()
+    ) -> None:
+        self.run_id, self.counts, self.needed = run_id, dict(counts), needed
+        self.errors = tuple(errors)
+        ended = ", ".join(f"{number} {state}" for state, number in self.counts.items() if number)
+        listed = "".join(f"\n  - {shorten(error, 300)}" for error in errors)
+        super().__init__(
+            f"Sweep {shorten(run_id)} needs at least {needed} complete trials, it has "
+            f"{self.counts.get('COMPLETE', 0)} ({ended or 'no trials'})."
+            + (f" What went wrong:{listed}" if listed else "")
+            + f"\nLook at its trials: mltrack runs list --parent {shorten(run_id)}"
+        )
+
+
 class StoreError(MltrackError):
     """The tracking database refused or failed.
 
@@ -246,19 +271,24 @@ class UnsupportedModel(ModelPackageError):
 
 
 class UntrustedPackage(ModelPackageError):
-    """A package holds types that the registry does not trust.
+    """A package holds types that the registry does not trust, or is not what it says it is.
 
     :param where: package directory or URI.
     :param types: dotted names of the types that are not trusted.
+    :param reason: why it is refused when it is not about types, one sentence with the next step.
     """
 
-    def __init__(self, where: str, types: Sequence[str]) -> None:
-        self.where, self.types = where, tuple(types)
-        super().__init__(
-            f"The model package {shorten(where)} holds types that are not trusted: "
-            f"{', '.join(sorted(types))}. Nothing was loaded. Look at them, and if they are yours, "
-            "add them to MLTRACK_TRUSTED_TYPES."
-        )
+    def __init__(self, where: str, types: Sequence[str], *, reason: str = "") -> None:
+        self.where, self.types, self.reason = where, tuple(types), reason
+        if reason:
+            message = f"The model package {shorten(where)} is refused: {reason} Nothing was loaded."
+        else:
+            message = (
+                f"The model package {shorten(where)} holds types that are not trusted: "
+                f"{', '.join(sorted(types))}. Nothing was loaded. Look at them, and if they are "
+                "yours, add them to MLTRACK_TRUSTED_TYPES."
+            )
+        super().__init__(message)
 
 
 class EnvironmentMismatch(ModelPackageError):

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from airflow_mltrack.exceptions import InvalidInput
@@ -128,7 +129,9 @@ def connection_settings(
     )
 
 
-def environment_settings(environ: Mapping[str, str] | None = None) -> Settings:
+def environment_settings(
+    environ: Mapping[str, str] | None = None, *, connection: Mapping[str, Any] | None = None
+) -> Settings:
     """Read settings from the environment.
 
     ``MLTRACK_DATABASE_URL`` and ``MLTRACK_ARTIFACT_URI`` win, then ``AIRFLOW_CONN_MLTRACK_DEFAULT``
@@ -136,10 +139,13 @@ def environment_settings(environ: Mapping[str, str] | None = None) -> Settings:
     ``MLTRACK_TRUSTED_TYPES`` add names, comma separated; ``MLTRACK_SPOOL_DIR`` and the
     ``MLTRACK_S3_*`` variables replace the fields of the same name.
 
+    :param connection: keywords of :func:`connection_settings` to use in the place of
+        ``AIRFLOW_CONN_MLTRACK_DEFAULT``, where Airflow has found the connection elsewhere.
     :raises InvalidInput: when a variable cannot be read.
     """
     env = os.environ if environ is None else environ
-    found = connection_settings(**_environment_connection(env), home=default_home(env))
+    known = _environment_connection(env) if connection is None else connection
+    found = connection_settings(**known, home=default_home(env))
     url = env.get("MLTRACK_DATABASE_URL")
     artifact_uri = env.get("MLTRACK_ARTIFACT_URI")
     if url and not artifact_uri and not url.startswith(f"{EMBEDDED_SCHEME}:"):

@@ -1,9 +1,14 @@
-"""Fixtures that every test may use: a real Postgres, an empty tracking database, an artifact store."""
+"""Fixtures for every test: a real Postgres, an empty tracking database, an artifact store."""
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -15,11 +20,43 @@ from airflow_mltrack.store.tracking_store import TrackingStore
 
 TEMPLATE = "mltrack_template"
 
+# Before anything imports Airflow: tests must never touch the Airflow of whoever runs them.
+AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="mltrack-test-airflow-"))
+atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
+os.environ.update(
+    AIRFLOW_HOME=str(AIRFLOW_HOME),
+    AIRFLOW__CORE__DAGS_FOLDER=str(Path(__file__).parents[1] / "example_dags"),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+)
+for _name in [name for name in os.environ if name.startswith(("AIRFLOW_CONN_", "MLTRACK_"))]:
+    if _name != "MLTRACK_DATA_DIR" and not _name.startswith("MLTRACK_TEST_"):
+        del os.environ[_name]
+
+
+@pytest.fixture
+def server_directory() -> Iterator[Path]:
+    """Directory for an embedded server of the test's own; the server is stopped at the end."""
+    yield from _server_directory()
+
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """URL of a real Postgres server, started for this session; its database holds our schema."""
-    directory = tmp_path_factory.mktemp("pg") / "data"
+    with contextmanager(_server_directory)() as directory:
+        yield _prepared(directory)
+
+
+def _server_directory() -> Iterator[Path]:
+    # Not below pytest's own directory: under root the server runs as another user, and the next
+    # pytest session that starts on this machine takes that user's right to enter away.
+    parent = Path(tempfile.mkdtemp(prefix="mltrack-pg-"))
+    yield parent / "data"
+    stop_embedded(parent / "data")
+    shutil.rmtree(parent, ignore_errors=True)
+
+
+def _prepared(directory: Path) -> str:
+    """Start a server whose template database holds our schema."""
     url = start_embedded(directory)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET fsync = off")
@@ -30,8 +67,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store.close()
     with psycopg.connect(url.replace("/mltrack?", "/postgres?"), autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE mltrack RENAME TO {TEMPLATE}")
-    yield url
-    stop_embedded(directory)
+    return url
 
 
 @pytest.fixture

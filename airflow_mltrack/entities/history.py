@@ -16,7 +16,7 @@ class HistoryEvent:
     """Registered model."""
     version: int | None
     kind: str
-    """``created``, ``registered``, ``transition``, ``alias``, ``policy``, ``deleted``."""
+    """``created``, ``registered``, ``transition``, ``verdict``, ``alias``, ``policy``, ``deleted``."""
     actor: str
     at: datetime
     payload: Mapping[str, object]
@@ -24,4 +24,5 @@ class HistoryEvent:
     previous_hash: str
     """Hash of the event before it in this chain; 64 zeros for the first."""
     hash: str
-    """sha256 over the canonical JSON of everything above."""
+    """sha256 over the canonical JSON of all fields but ``event_id`` and ``hash``; see
+    ``store/history.py``."""

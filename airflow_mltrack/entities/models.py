@@ -33,6 +33,8 @@ class LoggedModel:
     run_id: str | None = None
     """The run that logged it."""
     attempt_id: int | None = None
+    status_message: str = ""
+    """Why it failed; empty otherwise."""
     digest: str | None = None
     """sha256 over the package's manifest of files; None while pending."""
     model_type: str = ""

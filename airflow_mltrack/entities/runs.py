@@ -42,11 +42,14 @@ class RunIdentity:
     details: Mapping[str, object] = field(default_factory=dict)
     """JSON-able facts of this try: dag version, bundle, partition key, host, triggering events."""
 
-    def trial(self, sweep_run_id: str, number: int) -> RunIdentity:
-        """Identify trial ``number`` of a sweep that is run by this task."""
+    def trial(self, sweep_run_id: str, number: int, *, attempt: int = 1) -> RunIdentity:
+        """Identify trial ``number`` of a sweep that is run by this task.
+
+        :param attempt: how many times the trial was claimed; one task may run it more than once.
+        """
         return RunIdentity(
             logical_key=f"trial:{sweep_run_id}:{number}",
-            attempt_key=f"{self.attempt_key}:{sweep_run_id}:{number}",
+            attempt_key=f"{self.attempt_key}:{sweep_run_id}:{number}:{attempt}",
             dag_id=self.dag_id,
             dag_run_id=self.dag_run_id,
             task_id=self.task_id,

@@ -58,3 +58,5 @@ class Trial:
     error: str | None = None
     reports: Mapping[int, float] = field(default_factory=dict)
     """Intermediate values by step, for pruning."""
+    notes: Mapping[str, object] = field(default_factory=dict)
+    """JSON-able facts that the sampler and the pruner keep with the trial."""

@@ -24,7 +24,10 @@ class CheckResult:
     interval: tuple[float, float] | None = None
     """95% confidence interval of ``observed``."""
     rows: int | None = None
+    metric: str = ""
+    """What was measured, for example ``auc``."""
     champion_value: float | None = None
+    """The same metric of the version now live, on the same rows."""
     message: str = ""
     """One sentence for people."""
 

@@ -82,6 +82,18 @@ def stop_embedded(directory: Path) -> None:
         server.stop()
 
 
+def embedded_is_running(directory: Path) -> bool:
+    """Whether the embedded server of ``directory`` runs; starts nothing."""
+    import psutil
+
+    try:
+        pid = int((directory / "postmaster.pid").read_text(encoding="ascii").split()[0])
+        # After a power cut the file names a process that may be anything by now.
+        return bool(psutil.Process(pid).name().startswith("postgres"))
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return False
+
+
 def _embedded_library(directory: Path) -> ModuleType:
     try:
         with warnings.catch_warnings():

@@ -1,12 +1,136 @@
-"""Inputs."""
+"""Data sets and the attempts that read them."""
 
 from __future__ import annotations
 
-from sqlalchemy.engine import Connection
+import builtins
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Row, select, text
+
+from airflow_mltrack.entities.inputs import DatasetRecord, RunInput
+from airflow_mltrack.exceptions import InvalidInput, NotFound
+from airflow_mltrack.store.key_rules import check_name, check_tags, check_text
+from airflow_mltrack.store.tables import datasets, inputs
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sqlalchemy.engine import Connection
+
+_DIGEST_LIMIT = 128
+_SOURCE_LIMIT = 20_000
+_CONTEXT_LIMIT = 250
+
+# Data sets are shared by the runs of an experiment. One that is known keeps its first description,
+# but is filled up where that said nothing.
+_LOG = text(
+    """
+    WITH owner AS (
+        SELECT attempts.id, runs.experiment_id
+        FROM attempts JOIN runs ON runs.id = attempts.run WHERE attempts.id = :attempt
+    ), given AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:inputs AS jsonb)) AS given (
+            position int, name text, digest text, source_type text, source text,
+            schema jsonb, profile jsonb, context text, tags jsonb
+        )
+    ), known AS (
+        INSERT INTO datasets (experiment_id, name, digest, source_type, source, schema, profile)
+        SELECT owner.experiment_id, given.name, given.digest, given.source_type, given.source,
+            given.schema, given.profile
+        FROM owner, given ORDER BY given.name, given.digest
+        ON CONFLICT (experiment_id, name, digest) DO UPDATE SET
+            schema = CASE WHEN datasets.schema = '{}' THEN excluded.schema ELSE datasets.schema END,
+            profile = datasets.profile || excluded.profile
+        RETURNING id, name, digest
+    )
+    INSERT INTO inputs (attempt, dataset, context, tags)
+    SELECT owner.id, known.id, given.context, given.tags
+    FROM owner, known JOIN given ON given.name = known.name AND given.digest = known.digest
+    ORDER BY known.id
+    ON CONFLICT (attempt, dataset) DO UPDATE SET context = excluded.context,
+        tags = inputs.tags || excluded.tags
+    """
+)
 
 
 class Inputs:
-    """Inputs."""
+    """Which data an attempt read, by name and content digest."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def log(self, attempt_id: int, given: Sequence[RunInput]) -> None:
+        """Note that an attempt read data sets; one round trip, the same again changes nothing.
+
+        :raises InvalidInput: when a name, digest or context breaks a rule.
+        :raises NotFound: there is no such attempt.
+        """
+        rows = {(row["name"], row["digest"]): row for row in map(_checked, given)}
+        if not rows:
+            return
+        parameters = {"attempt": attempt_id, "inputs": _json(list(rows.values()))}
+        if self._connection.execute(_LOG, parameters).rowcount == 0:
+            raise NotFound("attempt", attempt_id)
+
+    def list(self, attempt_id: int) -> list[RunInput]:
+        """Return what an attempt read, in the order of name and digest."""
+        query = (
+            select(datasets, inputs.c.context, inputs.c.tags)
+            .join_from(inputs, datasets, inputs.c.dataset == datasets.c.id)
+            .where(inputs.c.attempt == attempt_id)
+            .order_by(datasets.c.name, datasets.c.digest)
+        )
+        return [
+            RunInput(dataset=_dataset(row), context=row.context, tags=row.tags)
+            for row in self._connection.execute(query)
+        ]
+
+    def datasets(self, experiment_id: int) -> builtins.list[DatasetRecord]:
+        """Return every data set that an experiment's runs read, by name and digest."""
+        query = (
+            select(datasets)
+            .where(datasets.c.experiment_id == experiment_id)
+            .order_by(datasets.c.name, datasets.c.digest)
+        )
+        return [_dataset(row) for row in self._connection.execute(query)]
+
+
+def _checked(given: RunInput) -> dict[str, object]:
+    record = given.dataset
+    return {
+        "name": check_name("data set name", record.name),
+        "digest": check_text("data set digest", record.digest, _DIGEST_LIMIT, at_least=1),
+        "source_type": check_text("data set source type", record.source_type, _CONTEXT_LIMIT),
+        "source": check_text("data set source", record.source, _SOURCE_LIMIT),
+        "schema": dict(record.schema),
+        "profile": dict(record.profile),
+        "context": check_text("input context", given.context, _CONTEXT_LIMIT),
+        "tags": check_tags(given.tags),
+    }
+
+
+def _json(rows: Sequence[Mapping[str, object]]) -> str:
+    try:
+        text_ = json.dumps(rows, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            "data set schema or profile",
+            str(error),
+            "it is JSON: text, finite numbers, lists, maps.",
+        ) from error
+    if "\\u0000" in text_:
+        raise InvalidInput("data set schema or profile", "\\u0000", "it holds no NUL character.")
+    return text_
+
+
+def _dataset(row: Row[Any]) -> DatasetRecord:
+    return DatasetRecord(
+        name=row.name,
+        digest=row.digest,
+        source_type=row.source_type,
+        source=row.source,
+        schema=row.schema,
+        profile=row.profile,
+    )

@@ -24,7 +24,8 @@ def current_revision(connection: Connection) -> str | None:
     """Return the database's revision, None when it has no schema of ours."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
-    return connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608 - constant
+    found: str | None = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608 - constant
+    return found
 
 
 def check_schema(connection: Connection) -> None:

@@ -220,7 +220,6 @@ metric_chunks = Table(
     metadata,
     _refers("attempt", "attempts.id"),
     _text("key"),
-    Column("chunk", BigInteger, Identity(always=False), nullable=False),
     Column("batch", BigInteger, nullable=False),
     Column("points", Integer, nullable=False),
     Column("first_step", BigInteger, nullable=False),
@@ -228,11 +227,11 @@ metric_chunks = Table(
     Column("steps", ARRAY(BigInteger), nullable=False),
     Column("timestamps", ARRAY(BigInteger), nullable=False),
     Column("values", ARRAY(Double), nullable=False),
-    PrimaryKeyConstraint("attempt", "key", "chunk"),
-    UniqueConstraint("attempt", "key", "batch"),
+    PrimaryKeyConstraint("attempt", "key", "batch"),
 )
-"""Histories, packed: one row holds a batch of points of one series, so a series is read in one
-contiguous scan. ``batch`` is a random 63-bit number chosen by the writer; a replay is ignored."""
+"""Histories, packed: one row holds a batch of points of one series. ``batch`` is a random 63-bit number
+chosen by the writer; a replay is ignored. The migration stores the arrays without compression: it
+would cost seven eighths of the time of writing and save a third of the space."""
 
 datasets = Table(
     "datasets",
@@ -267,6 +266,7 @@ logged_models = Table(
     _refers("experiment_id", "experiments.id"),
     _text("name"),
     _text("status"),
+    _text("status_message", default=""),
     _refers("run", "runs.id", nullable=True),
     _refers("attempt", "attempts.id", nullable=True),
     _text("artifact_root"),
@@ -322,10 +322,13 @@ registered_models = Table(
     _json("gates"),
     _flag("requires_verdict", default=False),
     Column("last_version", Integer, nullable=False, server_default=text("0")),
+    _flag("deleted", default=False),
     _moment("created_at", now=True),
     _moment("updated_at", now=True),
     UniqueConstraint("name"),
 )
+"""The row of a deleted model stays: a model made again under its name goes on counting, because
+history and verdicts speak of versions by name and number."""
 
 registered_model_tags = Table(
     "registered_model_tags",
@@ -392,6 +395,7 @@ aliases = Table(
 verdicts = Table(
     "verdicts",
     metadata,
+    _number(),
     _text("verdict_id"),
     _text("name"),
     Column("version", Integer, nullable=False),
@@ -408,10 +412,11 @@ verdicts = Table(
     _json("details"),
     _moment("created_at", now=True),
     _moment("valid_until", nullable=True),
-    PrimaryKeyConstraint("verdict_id"),
-    Index(None, "name", "version", text("created_at DESC")),
+    UniqueConstraint("verdict_id"),
+    Index(None, "name", "version", "id"),
 )
-"""By name, not by key: a verdict outlives the model it judged."""
+"""By name, not by key: a verdict outlives the model it judged. The number orders verdicts whatever
+the clocks of those who made them say."""
 
 history = Table(
     "history",
@@ -468,8 +473,10 @@ trials = Table(
     Column("value", Double),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     _text("claimed_by", nullable=True),
+    _text("worker", nullable=True),
     _moment("claimed_at", nullable=True),
     _text("error", nullable=True),
+    _json("notes"),
     PrimaryKeyConstraint("sweep", "number"),
     CheckConstraint(
         "state in ('WAITING', 'RUNNING', 'COMPLETE', 'PRUNED', 'FAILED')", name="state"

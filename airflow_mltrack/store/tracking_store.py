@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from sqlalchemy import func, select
+
 from airflow_mltrack.store.artifacts import Artifacts
 from airflow_mltrack.store.engine import begin, make_engine
 from airflow_mltrack.store.experiments import Experiments
@@ -23,6 +25,8 @@ from airflow_mltrack.store.sweeps import Sweeps
 from airflow_mltrack.store.verdicts import Verdicts
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy.engine import Connection, Engine
 
     from airflow_mltrack.settings import Settings
@@ -33,6 +37,11 @@ class Transaction:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+
+    def now(self) -> datetime:
+        """Return the database's clock: one for all workers."""
+        now: datetime = self.connection.execute(select(func.clock_timestamp())).scalar_one()
+        return now
 
     @cached_property
     def experiments(self) -> Experiments:

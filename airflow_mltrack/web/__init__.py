@@ -1,1 +1,1 @@
-
+"""The web app that Airflow's API server mounts under ``/mltrack``."""

@@ -1,0 +1,5 @@
+"""``mltrack demo``."""
+
+
+def register(commands):
+    pass

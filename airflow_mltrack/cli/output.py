@@ -1,0 +1,202 @@
+"""Print what commands found: as a table for people, as JSON or CSV for programs.
+
+Results go to stdout and nothing else does; words about them go to stderr.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FORMATS = ("table", "json", "csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Rows of one kind."""
+
+    columns: Sequence[str]
+    """Keys of ``rows`` that a table shows, in order."""
+    rows: Sequence[Mapping[str, object]]
+    """JSON-able values, datetimes and enums; may hold more keys than ``columns``."""
+    title: str = ""
+    empty: str = "Nothing found."
+    """What to say where there are no rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing: its facts, and lists that belong to it."""
+
+    facts: Mapping[str, object]
+    sections: Mapping[str, Listing] = field(default_factory=dict)
+    """Title to rows; a table prints them below the facts, JSON puts them under their titles."""
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal something that is not the result."""
+    sys.stderr.write(text + "\n")
+
+
+def show(result: Listing | Record, form: str) -> None:
+    """Print a result.
+
+    :param form: ``table``, ``json`` or ``csv``.
+    """
+    if form == "json":
+        write_json(_as_json(result))
+    elif form == "csv":
+        write_csv(result if isinstance(result, Listing) else _facts_listing(result))
+    else:
+        _print_tables(result)
+
+
+def write_json(value: object, *, indent: int | None = 2) -> None:
+    """Print one JSON document and a line end; NaN and the infinities become strings."""
+    text = json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(text + "\n")
+
+
+def write_csv(listing: Listing) -> None:
+    """Print every key of the rows as a column: the table's columns first."""
+    extra = {key: None for row in listing.rows for key in row if key not in listing.columns}
+    columns = [*listing.columns, *extra]
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    for row in listing.rows:
+        writer.writerow([csv_cell(row.get(column)) for column in columns])
+
+
+def plain(value: object) -> object:
+    """Turn a value into what JSON holds without loss: ISO times, values of enums, named floats."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def make_console() -> Console:
+    """Console on stdout that wraps nothing where stdout is a file or a pipe."""
+    from rich.console import Console
+
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console.width = 1000
+    return console
+
+
+def _as_json(result: Listing | Record) -> object:
+    if isinstance(result, Listing):
+        return result.rows
+    sections = {
+        title.lower().replace(" ", "_"): listing.rows for title, listing in result.sections.items()
+    }
+    return {**result.facts, **sections}
+
+
+def _facts_listing(record: Record) -> Listing:
+    rows = [{"key": key, "value": value} for key, value in record.facts.items()]
+    for title, listing in record.sections.items():
+        for row in listing.rows:
+            name, *rest = (row.get(column) for column in listing.columns)
+            value = rest[0] if len(rest) == 1 else dict(zip(listing.columns[1:], rest, strict=True))
+            rows.append({"key": f"{title.lower()}.{name}", "value": value})
+    return Listing(columns=("key", "value"), rows=rows)
+
+
+def _print_tables(result: Listing | Record) -> None:
+    console = make_console()
+    if isinstance(result, Listing):
+        _print_listing(console, result)
+        return
+    from rich.table import Table
+
+    facts = Table(show_header=False, box=None, pad_edge=False)
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for key, value in result.facts.items():
+        if value not in (None, "", {}, [], ()):
+            facts.add_row(_label(key), _cell(value))
+    console.print(facts)
+    for title, listing in result.sections.items():
+        if listing.rows:
+            console.print(f"\n[bold]{title}[/bold]")
+            _print_listing(console, listing)
+
+
+def _print_listing(console: Console, listing: Listing) -> None:
+    if not listing.rows:
+        say(listing.empty)
+        return
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=listing.title or None)
+    for column in listing.columns:
+        numeric = all(_is_number(row.get(column)) for row in listing.rows)
+        table.add_column(_label(column), justify="right" if numeric else "left", overflow="fold")
+    for row in listing.rows:
+        table.add_row(*(_cell(row.get(column)) for column in listing.columns))
+    console.print(table)
+
+
+def _label(column: str) -> str:
+    from rich.markup import escape
+
+    return escape(column.removeprefix("metrics.").removeprefix("params."))
+
+
+def _cell(value: object) -> str:
+    """One table cell; text of users is never taken for markup or terminal codes."""
+    from rich.markup import escape
+
+    return escape("".join(char if char.isprintable() else "�" for char in cell_text(value)))
+
+
+def cell_text(value: object) -> str:
+    """Word a value for a table."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e-3 or abs(value) >= 1e5 else f"{value:.4f}"
+    if isinstance(value, datetime):
+        return value.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, (Mapping, list, tuple)):
+        return json.dumps(plain(value), ensure_ascii=False) if value else "-"
+    return str(plain(value))
+
+
+def csv_cell(value: object) -> object:
+    """Turn a value into one CSV cell: nothing for None, JSON for what has parts."""
+    value = plain(value)
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+
+
+def joined(values: Iterable[object]) -> str:
+    """Word a few values in one cell."""
+    return ", ".join(cell_text(value) for value in values)

@@ -1,0 +1,149 @@
+"""The rows on which verdicts are given: test rows that no trial ever saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_mltrack.exceptions import InvalidInput, NotFound
+from airflow_mltrack.lifecycle.training_spec import TrainingSpec
+from airflow_mltrack.training.dataset import load_dataset
+from airflow_mltrack.training.splits import make_split
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from airflow_mltrack.entities.inputs import DatasetRecord
+    from airflow_mltrack.entities.registry import ModelVersion
+    from airflow_mltrack.tracking.client import TrackingClient
+    from airflow_mltrack.training.dataset import Dataset, DatasetSpec
+    from airflow_mltrack.training.splits import SplitSpec
+    from airflow_mltrack.training.table_file import Opener
+
+SPLIT_PARAM = "split.digest"
+"""Param under which a training records its split."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutRows:
+    """Rows with known outcomes to judge a model on."""
+
+    record: DatasetRecord
+    """The whole data set that they come from."""
+    features: pd.DataFrame
+    """What a model may see."""
+    target: NDArray[np.int64]
+    """Shape (rows,), 1 is the event; both classes occur."""
+    split_digest: str = ""
+    """Digest of the split that held them out; empty when all rows of the data set are used."""
+
+    def __post_init__(self) -> None:
+        events = int(self.target.sum())
+        if len(self.features) != self.target.size:
+            raise InvalidInput(
+                "held-out rows",
+                f"{len(self.features)} rows and {self.target.size} outcomes",
+                "every row has one outcome.",
+            )
+        if not 0 < events < self.target.size:
+            raise InvalidInput(
+                "held-out rows",
+                f"{events} events in {self.target.size} rows",
+                "both classes must occur, otherwise nothing can be judged.",
+            )
+
+
+def held_out_rows(
+    dataset: DatasetSpec, split: SplitSpec | None, *, opener: Opener | None = None
+) -> HeldOutRows:
+    """Read a data set and return its test rows.
+
+    :param dataset: which table.
+    :param split: the split that training used, so that these rows were held out then; None takes
+        all rows, for a table that no training has seen.
+    :param opener: opens the URI; see :func:`~airflow_mltrack.training.dataset.load_dataset`.
+    :raises NotFound: when the URI cannot be read.
+    :raises InvalidInput: when the table or the split breaks a rule.
+    """
+    table = load_dataset(dataset, opener=opener)
+    visible = _visible(table)
+    if split is None:
+        return HeldOutRows(table.record, visible, table.target)
+    made = make_split(table, split)
+    rows = made.test_rows
+    features = visible.iloc[rows].reset_index(drop=True)
+    return HeldOutRows(table.record, features, table.target[rows], made.digest)
+
+
+def choose_rows(
+    dataset: DatasetSpec | HeldOutRows | None,
+    split: SplitSpec | None,
+    metadata: Mapping[str, object],
+    *,
+    opener: Opener | None = None,
+) -> HeldOutRows:
+    """Return the rows that are asked for, or the test rows of the training that a package tells of.
+
+    :param metadata: of the package.
+    :raises InvalidInput: when nothing is asked for and the package tells of no training.
+    """
+    if isinstance(dataset, HeldOutRows):
+        if split is not None:
+            raise InvalidInput(
+                "split", split, "rows that are held out already are not split again."
+            )
+        return dataset
+    if dataset is not None:
+        return held_out_rows(dataset, split, opener=opener)
+    training = metadata.get("training")
+    if not isinstance(training, Mapping):
+        raise InvalidInput(
+            "data set",
+            None,
+            "the package does not tell what it was trained on.",
+            "Pass the data set to judge on.",
+        )
+    spec = TrainingSpec.from_json(training).timed()
+    return held_out_rows(spec.dataset, split or spec.split, opener=opener)
+
+
+def refuse_training_rows(client: TrackingClient, version: ModelVersion, rows: HeldOutRows) -> None:
+    """Refuse rows of the table that the version learned from, unless its own split held them out.
+
+    :raises InvalidInput: says which split to use.
+    """
+    if version.run_id is None:
+        return
+    with client.store.transaction() as tx:
+        try:
+            trained = tx.runs.data(version.run_id)
+        except NotFound:
+            return  # the run was deleted for good; its package can still be judged
+        digests = {item.dataset.digest for item in tx.inputs.list(trained.attempt.attempt_id)}
+    split = trained.params.get(SPLIT_PARAM)
+    if rows.record.digest not in digests or rows.split_digest == split:
+        return
+    if split is None and rows.split_digest:
+        return  # trained by other means, which recorded no split: the caller knows it
+    raise InvalidInput(
+        "held-out rows",
+        f"data set {rows.record.name}",
+        f"run {version.run_id} learned from this table, and these are not the rows it held out.",
+        "Leave data set and split out, or give the split of that training.",
+    )
+
+
+def _visible(table: Dataset) -> pd.DataFrame:
+    """Return every column but the target, cleaned where the data set cleaned it.
+
+    A column that is constant or empty in this table is no feature of it, but a model that was
+    trained on another table may ask for it.
+    """
+    import pandas as pd
+
+    hidden = {table.spec.target, *table.features.columns}
+    rest = table.frame[[column for column in table.frame.columns if column not in hidden]]
+    return pd.concat([table.features, rest], axis=1)

@@ -1,0 +1,121 @@
+"""A gate policy: what a version must show before it may go live. Plain data, so that it travels.
+
+::
+
+    {"checks": [{"name": "auc_floor", "metric": "auc", "min": 0.7},
+                {"metric": "brier", "max": 0.2},
+                {"metric": "auc", "versus": "champion", "min_difference": -0.005}],
+     "valid_days": 30}
+
+A check's ``kind`` may be left out where ``versus`` or ``min``/``max`` tells it.
+``"confident": true`` asks the whole 95% interval, not only the observed value, to keep the limit.
+``valid_days`` is how long a verdict counts: 30 when left out, ``null`` for ever. ``cost_matrix``
+and ``precision`` are the constants of the metrics ``expected_cost`` and ``recall_at_precision``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from airflow_mltrack.exceptions import InvalidInput
+from airflow_mltrack.lifecycle.gates.champion import ChampionGate
+from airflow_mltrack.lifecycle.gates.gate import Gate
+from airflow_mltrack.lifecycle.gates.threshold import ThresholdGate
+from airflow_mltrack.store.canonical_json import canonical_value, digest_of
+from airflow_mltrack.training.close_names import check_known_keys, did_you_mean
+from airflow_mltrack.training.evaluation import cost_matrix
+from airflow_mltrack.training.metrics import MetricOptions
+
+DEFAULT_VALID_DAYS = 30.0
+_LONGEST_VALID_DAYS = 36_500
+GATE_KINDS: dict[str, type[Gate]] = {gate.KIND: gate for gate in (ThresholdGate, ChampionGate)}
+"""Every kind of check by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy that was read and can be judged by."""
+
+    gates: tuple[Gate, ...]
+    valid_days: float | None
+    """Days that a verdict counts; None for ever."""
+    options: MetricOptions = field(default_factory=MetricOptions)
+    """Constants of some metrics."""
+
+    @property
+    def needs_champion(self) -> bool:
+        """Whether the live version must be scored as well."""
+        return any(gate.NEEDS_CHAMPION for gate in self.gates)
+
+
+def parse_policy(policy: Mapping[str, object]) -> Policy:
+    """Read a policy.
+
+    :raises InvalidInput: names the check, the value and what is known.
+    """
+    if not isinstance(policy, Mapping):
+        raise InvalidInput("policy", policy, "it is a mapping with the key checks.")
+    check_known_keys("policy", policy, ("checks", "valid_days", "cost_matrix", "precision"))
+    canonical_value(policy)
+    checks = policy.get("checks")
+    if not isinstance(checks, (list, tuple)) or not checks:
+        raise InvalidInput("policy checks", checks, "it is a list of at least one check.")
+    gates = tuple(_read_gate(number, check) for number, check in enumerate(checks, start=1))
+    _check_names(gates)
+    return Policy(
+        gates, _valid_days(policy.get("valid_days", DEFAULT_VALID_DAYS)), _options(policy)
+    )
+
+
+def policy_digest(policy: Mapping[str, object]) -> str:
+    """Return the sha256 of a policy's canonical JSON: equal policies have equal digests."""
+    return digest_of(policy)
+
+
+def _read_gate(number: int, check: object) -> Gate:
+    if not isinstance(check, Mapping):
+        raise InvalidInput(f"check {number}", check, "it is a mapping.")
+    kind = check.get("kind", "champion" if "versus" in check else "threshold")
+    if not isinstance(kind, str) or kind not in GATE_KINDS:
+        raise InvalidInput(
+            f"check {number} kind",
+            kind,
+            f"known are {', '.join(GATE_KINDS)}.",
+            did_you_mean(str(kind), GATE_KINDS),
+        )
+    return GATE_KINDS[kind].from_json(check)
+
+
+def _check_names(gates: tuple[Gate, ...]) -> None:
+    seen: set[str] = set()
+    for gate in gates:
+        if gate.name in seen:
+            raise InvalidInput(
+                "check name", gate.name, "two checks have it.", 'Give each its own "name".'
+            )
+        seen.add(gate.name)
+
+
+def _options(policy: Mapping[str, object]) -> MetricOptions:
+    costs = policy.get("cost_matrix", {})
+    if not isinstance(costs, Mapping):
+        raise InvalidInput("policy cost_matrix", costs, "it is a mapping.")
+    precision = policy.get("precision", MetricOptions().precision)
+    if isinstance(precision, bool) or not isinstance(precision, (int, float)):
+        raise InvalidInput("policy precision", precision, "it is a number.")
+    if not 0 < precision <= 1:
+        raise InvalidInput("policy precision", precision, "it lies above 0 and is at most 1.")
+    return MetricOptions(precision=float(precision), costs=cost_matrix(costs))
+
+
+def _valid_days(days: object) -> float | None:
+    if days is None:
+        return None
+    if isinstance(days, bool) or not isinstance(days, (int, float)):
+        raise InvalidInput("policy valid_days", days, "it is a number of days, or null for ever.")
+    if not 0 < days <= _LONGEST_VALID_DAYS:
+        raise InvalidInput(
+            "policy valid_days", days, f"it lies above 0 and is at most {_LONGEST_VALID_DAYS}."
+        )
+    return float(days)

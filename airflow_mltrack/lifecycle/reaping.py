@@ -1,0 +1,87 @@
+"""Close attempts whose process died without saying so, and give their trials back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow_mltrack.entities.runs import Attempt, RunStatus
+from airflow_mltrack.entities.sweeps import Trial, TrialState
+from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from airflow_mltrack.store.tracking_store import Transaction
+    from airflow_mltrack.tracking.client import TrackingClient
+
+IsAlive = Callable[[Attempt], bool | None]
+
+
+def reap(
+    client: TrackingClient, *, silent_for: timedelta, is_alive: IsAlive | None = None
+) -> list[Attempt]:
+    """Close RUNNING attempts that have given no sign of life.
+
+    Their RUNNING trials go back to WAITING, so that the sweep runs them again. Each attempt is
+    closed in a transaction of its own: what was done stays done when a later one fails.
+
+    :param silent_for: how long an attempt may be silent; several times the heartbeat's interval.
+    :param is_alive: asked about every silent attempt: True leaves it alone, False says that its
+        task is over (closed FAILED), None that nobody knows (closed KILLED).
+    :return: the attempts that were closed, as they stand now.
+    :raises InvalidInput: when ``silent_for`` is not positive.
+    """
+    if silent_for <= timedelta(0):
+        raise InvalidInput("silent_for", str(silent_for), "it is longer than nothing.")
+    with client.store.transaction() as tx:
+        silent = tx.runs.stale(silent_for=silent_for)
+    closed = (_reap_one(client, attempt, silent_for, is_alive) for attempt in silent)
+    return [attempt for attempt in closed if attempt is not None]
+
+
+def _reap_one(
+    client: TrackingClient, attempt: Attempt, silent_for: timedelta, is_alive: IsAlive | None
+) -> Attempt | None:
+    """Close one attempt; None when it lives, spoke up meanwhile, or somebody else closed it."""
+    alive = None if is_alive is None else is_alive(attempt)
+    if alive:
+        return None
+    status = RunStatus.KILLED if alive is None else RunStatus.FAILED
+    reason = _reason(attempt, alive)
+    with client.store.transaction() as tx:
+        still = {other.attempt_id for other in tx.runs.stale(silent_for=silent_for)}
+        if attempt.attempt_id not in still:
+            return None
+        try:
+            tx.runs.set_status(attempt.attempt_id, status, error=reason)
+        except Conflict:
+            return None  # it ended by itself this very moment
+        _release_trial(tx, attempt, reason)
+        return tx.runs.attempt(attempt.attempt_id)
+
+
+def _reason(attempt: Attempt, alive: bool | None) -> str:
+    last = attempt.heartbeat_at or attempt.started_at
+    what = "its task is over" if alive is False else "no sign of life"
+    return f"closed by the reaper: {what}, last heard of at {last:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _release_trial(tx: Transaction, attempt: Attempt, reason: str) -> None:
+    """Give back the trial that the attempt was running, if it was one."""
+    run = tx.runs.get(attempt.run_id)
+    if run.parent_run_id is None:
+        return
+    try:
+        tx.sweeps.get(run.parent_run_id)
+    except NotFound:
+        return  # a nested run, but of no sweep
+    for trial in tx.sweeps.trials(run.parent_run_id):
+        if trial.run_id == run.run_id and _held_by(trial, attempt):
+            tx.sweeps.release(run.parent_run_id, trial.number, reason, claimed_by=trial.claimed_by)
+
+
+def _held_by(trial: Trial, attempt: Attempt) -> bool:
+    """Say whether the attempt's own worker still holds the trial; another may have taken it."""
+    if trial.state is not TrialState.RUNNING or trial.claimed_by is None:
+        return False
+    return (attempt.attempt_key or "").startswith(trial.claimed_by)

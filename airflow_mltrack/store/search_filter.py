@@ -1,0 +1,394 @@
+"""Filter and order strings of run search, read into trees.
+
+The grammar is MLflow's, widened by OR, NOT, parentheses, IN, NOT LIKE, IS NULL on everything,
+doubled quotes inside quotes, times in ISO form, and numbers compared with params and tags::
+
+    filter     = [ either [ AND ] ]
+    either     = both { OR both }
+    both       = one { AND one }
+    one        = NOT one | "(" either ")" | comparison
+    comparison = field ( sign value | [ NOT ] like text | [ NOT ] IN list | IS [ NOT ] NULL )
+    field      = [ entity "." ] key         the key bare, in backticks or in double quotes
+    like       = LIKE | ILIKE
+    order      = field [ ASC | DESC ]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from enum import Enum
+from math import isnan
+from typing import TypeAlias
+
+from airflow_mltrack.exceptions import InvalidFilter
+from airflow_mltrack.store.search_tokens import Token, tokenize
+
+DEPTH_LIMIT = 50
+"""Most parentheses and NOTs inside each other."""
+COMPARISON_LIMIT = 500
+"""Most comparisons of a filter."""
+LIST_LIMIT = 10_000
+"""Most values of a list."""
+
+
+class Kind(str, Enum):
+    """What kind of values a field has."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    TIME = "time"
+
+
+class Entity(str, Enum):
+    """What a field belongs to."""
+
+    METRIC = "metric"
+    PARAM = "param"
+    TAG = "tag"
+    ATTRIBUTE = "attribute"
+    DATASET = "dataset"
+
+
+_ENTITIES = {
+    "metric": Entity.METRIC,
+    "metrics": Entity.METRIC,
+    "param": Entity.PARAM,
+    "params": Entity.PARAM,
+    "parameter": Entity.PARAM,
+    "parameters": Entity.PARAM,
+    "tag": Entity.TAG,
+    "tags": Entity.TAG,
+    "attribute": Entity.ATTRIBUTE,
+    "attributes": Entity.ATTRIBUTE,
+    "attr": Entity.ATTRIBUTE,
+    "run": Entity.ATTRIBUTE,
+    "dataset": Entity.DATASET,
+    "datasets": Entity.DATASET,
+}
+ATTRIBUTES = {
+    "run_id": Kind.TEXT,
+    "run_name": Kind.TEXT,
+    "status": Kind.TEXT,
+    "user_id": Kind.TEXT,
+    "artifact_uri": Kind.TEXT,
+    "start_time": Kind.TIME,
+    "end_time": Kind.TIME,
+    "duration": Kind.NUMBER,
+    "parent_run_id": Kind.TEXT,
+    "dag_id": Kind.TEXT,
+    "dag_run_id": Kind.TEXT,
+    "task_id": Kind.TEXT,
+    "map_index": Kind.NUMBER,
+    "attempt": Kind.NUMBER,
+}
+"""Attributes of a run that can be searched; ``duration`` is in milliseconds."""
+_ATTRIBUTE_ALIASES = {
+    "run name": "run_name",
+    "name": "run_name",
+    "user": "user_id",
+    "created": "start_time",
+}
+DATASET_KEYS = ("name", "digest", "context")
+_ORDERING = ("<", "<=", ">", ">=")
+_SIGNS = ("=", "!=", *_ORDERING)
+_KEYWORDS = ("AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ILIKE")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Something of a run that can be compared or ordered by."""
+
+    entity: Entity
+    key: str
+
+    @property
+    def kind(self) -> Kind:
+        """What its values are."""
+        if self.entity is Entity.ATTRIBUTE:
+            return ATTRIBUTES[self.key]
+        return Kind.NUMBER if self.entity is Entity.METRIC else Kind.TEXT
+
+
+Value: TypeAlias = "str | float | datetime | tuple[str, ...] | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A field compared with a value.
+
+    ``operator`` is one of ``= != < <= > >= LIKE ILIKE IN IS NULL`` or, with NOT, ``NOT LIKE``,
+    ``NOT ILIKE``, ``NOT IN``, ``IS NOT NULL``.
+    """
+
+    field: Field
+    operator: str
+    value: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of them; none of none is true."""
+
+    parts: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """At least one of them."""
+
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The opposite: what has no such key, no end or NaN matches."""
+
+    part: Node
+
+
+Node: TypeAlias = "Comparison | And | Or | Not"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTerm:
+    """One field to order by."""
+
+    field: Field
+    descending: bool = False
+
+
+def parse(text: str) -> Node:
+    """Read a filter; the empty one matches everything.
+
+    :raises InvalidFilter: says at which character it went wrong and what was expected there.
+    """
+    return _Parser(text).filter()
+
+
+def parse_order(text: str) -> OrderTerm:
+    """Read one ``order_by`` entry.
+
+    :raises InvalidFilter: says at which character it went wrong and what was expected there.
+    """
+    return _Parser(text).order()
+
+
+class _Parser:
+    """Recursive descent over the tokens of one text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = tokenize(text)
+        self._next = 0
+        self._depth = 0
+        self._comparisons = 0
+
+    def filter(self) -> Node:
+        if self._peek().kind == "end":
+            return And()
+        node = self._either()
+        if self._peek().kind != "end":
+            raise self._error("AND, OR or the end")
+        return node
+
+    def order(self) -> OrderTerm:
+        field = self._field()
+        if field.entity is Entity.DATASET:
+            self._next = 0
+            raise self._error("a metric, param, tag or attribute: runs have many data sets")
+        descending = self._peek().is_word("DESC")
+        if descending or self._peek().is_word("ASC"):
+            self._take()
+        if self._peek().kind != "end":
+            raise self._error("ASC, DESC or the end")
+        return OrderTerm(field, descending)
+
+    def _either(self) -> Node:
+        parts = [self._both()]
+        while self._peek().is_word("OR"):
+            self._take()
+            parts.append(self._both())
+        return parts[0] if len(parts) == 1 else Or(tuple(parts))
+
+    def _both(self) -> Node:
+        parts = [self._one()]
+        while self._peek().is_word("AND"):
+            self._take()
+            if self._peek().kind == "end" and not self._depth:
+                break  # MLflow lets a filter end in AND
+            parts.append(self._one())
+        return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+    def _one(self) -> Node:
+        if not (self._peek().is_word("NOT") or self._peek().is_sign("(")):
+            return self._comparison()
+        if self._depth >= DEPTH_LIMIT:
+            raise self._error(f"at most {DEPTH_LIMIT} parentheses and NOTs inside each other")
+        self._depth += 1
+        node = self._inner(self._take())
+        self._depth -= 1
+        return node
+
+    def _inner(self, opening: Token) -> Node:
+        if opening.kind == "word":
+            return Not(self._one())
+        node = self._either()
+        if not self._peek().is_sign(")"):
+            raise self._error("AND, OR or )")
+        self._take()
+        return node
+
+    def _comparison(self) -> Node:
+        self._comparisons += 1
+        if self._comparisons > COMPARISON_LIMIT:
+            raise self._error(f"at most {COMPARISON_LIMIT} comparisons")
+        field = self._field()
+        sign = self._peek()
+        if sign.is_sign(*_SIGNS):
+            self._take()
+            return Comparison(field, sign.text, self._value(field, sign.text))
+        if sign.is_word("IS"):
+            return Comparison(field, self._null())
+        return self._match(field)
+
+    def _null(self) -> str:
+        self._take()
+        negated = self._negated()
+        if not self._peek().is_word("NULL"):
+            raise self._error("NULL" if negated else "NULL or NOT NULL")
+        self._take()
+        return "IS NOT NULL" if negated else "IS NULL"
+
+    def _match(self, field: Field) -> Node:
+        expected = ", ".join(_SIGNS) + ", IS NULL"
+        if field.kind is not Kind.TEXT:
+            raise self._error(f"one of {expected}")
+        negated = self._negated()
+        if not self._peek().is_word("LIKE", "ILIKE", "IN"):
+            raise self._error("LIKE, ILIKE or IN" if negated else f"one of {expected}, LIKE, IN")
+        operator = self._take().text.upper()
+        value = self._list() if operator == "IN" else self._quoted("quoted text")
+        return Comparison(field, f"NOT {operator}" if negated else operator, value)
+
+    def _negated(self) -> bool:
+        if not self._peek().is_word("NOT"):
+            return False
+        self._take()
+        return True
+
+    def _field(self) -> Field:
+        token = self._peek()
+        if token.kind in ("double", "backtick"):
+            return self._known(Entity.ATTRIBUTE, self._take().text, token.position)
+        if token.kind != "word" or token.text.upper() in _KEYWORDS:
+            raise self._error("a field such as metrics.auc, params.depth, tags.team or status")
+        self._take()
+        prefix, dot, key = token.text.partition(".")
+        if not dot:
+            return self._known(Entity.ATTRIBUTE, token.text, token.position)
+        entity = _ENTITIES.get(prefix.lower())
+        if entity is None:
+            raise self._error("metrics, params, tags, attributes or datasets", token.position)
+        position = token.position + len(prefix) + 1
+        return self._known(entity, key or self._quoted_key(token), position)
+
+    def _quoted_key(self, before: Token) -> str:
+        token = self._peek()
+        if token.kind not in ("double", "backtick") or token.position != before.end:
+            raise self._error("a key, bare or in backticks or double quotes", before.end)
+        return self._take().text
+
+    def _known(self, entity: Entity, key: str, position: int) -> Field:
+        if entity is Entity.ATTRIBUTE:
+            lowered = key.lower()
+            key = _ATTRIBUTE_ALIASES.get(lowered, lowered)
+            if key not in ATTRIBUTES:
+                known = ", ".join(ATTRIBUTES)
+                raise self._error(f"an attribute ({known}) or metrics., params., tags.", position)
+        if entity is Entity.DATASET and key not in DATASET_KEYS:
+            raise self._error(f"one of {', '.join(DATASET_KEYS)}", position)
+        if not key:
+            raise self._error("a key", position)
+        return Field(entity, key)
+
+    def _value(self, field: Field, sign: str) -> str | float | datetime:
+        if field.kind is Kind.NUMBER:
+            return self._number("a number")
+        if field.kind is Kind.TIME:
+            return self._time()
+        if field.entity in (Entity.PARAM, Entity.TAG) and self._peek().kind == "number":
+            return self._number("a number")
+        if sign in _ORDERING:
+            return self._numeric_text(field)
+        return self._quoted("quoted text")
+
+    def _number(self, expected: str) -> float:
+        if self._peek().kind != "number":
+            raise self._error(expected)
+        return float(self._take().text)
+
+    def _numeric_text(self, field: Field) -> float:
+        """Read a number in quotes: ``params.depth > '3'`` compares numbers, not text."""
+        if field.entity not in (Entity.PARAM, Entity.TAG):
+            raise self._error(
+                "=, !=, LIKE, ILIKE or IN: text has no order here", self._last.position
+            )
+        token = self._peek()
+        try:
+            number = float(self._quoted("a number"))
+        except ValueError:
+            raise self._error("a number", token.position) from None
+        if isnan(number):
+            raise self._error("a number that is not NaN", token.position)
+        return number
+
+    def _time(self) -> float | datetime:
+        expected = "milliseconds since 1970 or a quoted time such as '2026-01-31T12:00:00Z'"
+        token = self._peek()
+        if token.kind == "number":
+            return self._number(expected)
+        text = self._quoted(expected)
+        try:
+            # Python 3.10 does not read the Z.
+            moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+            aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+            return aware.astimezone(timezone.utc)
+        except (ValueError, OverflowError):
+            raise self._error(expected, token.position) from None
+
+    def _list(self) -> tuple[str, ...]:
+        if not self._peek().is_sign("("):
+            raise self._error("( and quoted values")
+        values: list[str] = []
+        while not values or self._peek().is_sign(","):
+            self._take()
+            if len(values) >= LIST_LIMIT:
+                raise self._error(f"at most {LIST_LIMIT:,} values")
+            if values and self._peek().is_sign(")"):
+                break  # a comma after the last value, as in Python
+            values.append(self._quoted("quoted text"))
+        if not self._peek().is_sign(")"):
+            raise self._error(", or )")
+        self._take()
+        return tuple(values)
+
+    def _quoted(self, expected: str) -> str:
+        if self._peek().kind not in ("single", "double"):
+            raise self._error(expected)
+        return self._take().text
+
+    @property
+    def _last(self) -> Token:
+        return self._tokens[self._next - 1]
+
+    def _peek(self) -> Token:
+        return self._tokens[self._next]
+
+    def _take(self) -> Token:
+        self._next += 1
+        return self._last
+
+    def _error(self, expected: str, position: int | None = None) -> InvalidFilter:
+        where = self._peek().position if position is None else position
+        return InvalidFilter(self._text, where, expected)

@@ -1,0 +1,130 @@
+"""From a fitted model to a logged model: package, bytes, rows, READY."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_mltrack.entities.lineage import LineageEdge, LineageNode
+from airflow_mltrack.exceptions import MltrackError, StoreUnavailable
+from airflow_mltrack.store.models import check_model_name
+from airflow_mltrack.tracking.run_artifacts import (
+    FileOwner,
+    directory_uploads,
+    remove_bytes,
+    store_uploads,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_mltrack.entities.models import LoggedModel
+    from airflow_mltrack.model_package.code_version import CodeVersion
+    from airflow_mltrack.model_package.manifest import PackageManifest
+    from airflow_mltrack.model_package.signature import Signature
+    from airflow_mltrack.store.tracking_store import Transaction
+    from airflow_mltrack.tracking.active_run import ActiveRun
+    from airflow_mltrack.tracking.client import TrackingClient
+
+logger = logging.getLogger(__name__)
+
+
+def log_model(
+    run: ActiveRun,
+    model: object,
+    name: str,
+    *,
+    example: pd.DataFrame | None,
+    training_data: pd.DataFrame | None,
+    format: str | None,  # noqa: A002 - the package's word for it
+    signature: Signature | None,
+    code: CodeVersion | None,
+    seeds: Mapping[str, object] | None,
+    metadata: Mapping[str, object] | None,
+    trusted_types: Sequence[str],
+) -> LoggedModel:
+    """Package a model and store it; see :meth:`ActiveRun.log_model`."""
+    from airflow_mltrack.model_package.writer import write_package
+
+    check_model_name(name)
+    with tempfile.TemporaryDirectory(prefix="mltrack-package-") as directory:
+        manifest = write_package(
+            model,
+            Path(directory),
+            example=example,
+            training_data=training_data,
+            format=format,
+            signature=signature,
+            code=code or run.capture_code(),
+            seeds=seeds,
+            metadata=metadata,
+            trusted_types=(*run.client.settings.trusted_types, *trusted_types),
+        )
+        return store_package(run, Path(directory), manifest, name)
+
+
+def store_package(
+    run: ActiveRun, directory: Path, manifest: PackageManifest, name: str
+) -> LoggedModel:
+    """Store a package directory as a logged model of a run.
+
+    :return: the model, READY.
+    :raises MltrackError: the model is FAILED, and its bytes are removed.
+    """
+    client = run.client
+    pending = client.transact(
+        lambda tx: tx.models.create(
+            experiment_id=run.experiment_id,
+            name=name,
+            run_id=run.run_id,
+            attempt_id=run.attempt_id,
+            model_type=manifest.format,
+        )
+    )
+    try:
+        return _fill(client, pending, directory, manifest)
+    except BaseException as error:
+        _give_up(client, pending, error)
+        raise
+
+
+def _fill(
+    client: TrackingClient, pending: LoggedModel, directory: Path, manifest: PackageManifest
+) -> LoggedModel:
+    owner = FileOwner(model_id=pending.model_id)
+    stored = store_uploads(
+        client, directory_uploads(directory), root=pending.artifact_root, owner=owner
+    )
+    size = sum(item.size for item in stored)
+
+    def finalize(tx: Transaction) -> LoggedModel:
+        edge = LineageEdge(
+            LineageNode("run", pending.run_id or ""),
+            LineageNode("model", pending.model_id),
+            "produced",
+        )
+        tx.lineage.add([edge])
+        return tx.models.finalize(
+            pending.model_id, digest=manifest.digest, size=size, manifest=manifest.to_json()
+        )
+
+    return client.transact(finalize)
+
+
+def _give_up(client: TrackingClient, pending: LoggedModel, error: BaseException) -> None:
+    """Mark the model as failed, then remove rows and bytes: never a row without bytes."""
+    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+    def fail(tx: Transaction) -> list[str]:
+        tx.models.fail(pending.model_id, reason)
+        return [old.key for old in tx.artifacts.remove(model_id=pending.model_id)]
+
+    # A database that is away was waited for already.
+    patience = 0.0 if isinstance(error, StoreUnavailable) else None
+    try:
+        remove_bytes(client, client.transact(fail, patience=patience))
+    except MltrackError:
+        logger.exception("Logged model %s could not be marked as failed.", pending.model_id)

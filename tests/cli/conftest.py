@@ -1,0 +1,81 @@
+"""A command line on a fresh backend, and a few recorded runs to look at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from airflow_mltrack.cli.main import main
+from airflow_mltrack.settings import Settings
+from airflow_mltrack.tracking.client import TrackingClient
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command printed and returned."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Stdout read as JSON: fails when anything else was printed there."""
+        return json.loads(self.out)
+
+
+class CommandLine:
+    """Runs ``mltrack`` in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *words: str) -> Outcome:
+        self._capsys.readouterr()
+        try:
+            code = main(words)
+        except SystemExit as error:  # argparse ends so
+            code = int(error.code or 0)
+        out, err = self._capsys.readouterr()
+        return Outcome(code, out, err)
+
+
+@pytest.fixture
+def mltrack(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> CommandLine:
+    """Command line on a fresh, empty backend."""
+    monkeypatch.setenv("MLTRACK_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("MLTRACK_ARTIFACT_URI", settings.artifact_uri)
+    monkeypatch.setenv("MLTRACK_SPOOL_DIR", str(settings.spool_dir))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("AIRFLOW_CONN_MLTRACK_DEFAULT", raising=False)
+    return CommandLine(capsys)
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TrackingClient]:
+    """Client of the same backend."""
+    client = TrackingClient(settings)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def two_runs(client: TrackingClient) -> tuple[str, str]:
+    """Two finished runs of the experiment ``credit``: a weaker and a stronger one."""
+    ids = []
+    for name, auc, depth in (("weak", 0.61, "3"), ("strong", 0.79, "7")):
+        with client.start_run(name, experiment="credit", tags={"team": "risk"}) as run:
+            run.log_params({"depth": depth, "seed": "42"})
+            run.log_metric("auc", auc - 0.05, step=0)
+            run.log_metric("auc", auc, step=1)
+            run.log_metric("loss", float("nan"))
+            run.log_text("hello\n", "notes/hello.txt")
+            run.log_text(name, "name.txt")
+        ids.append(run.run_id)
+    return ids[0], ids[1]
