@@ -21,8 +21,8 @@
         ├── UntrustedPackage     holds types that the registry does not trust
         └── EnvironmentMismatch  this interpreter cannot load it faithfully
 
-A class takes facts and words itself: the thing, the value, the rule, the next step. No message holds
-a password or an access key.
+A class takes facts and words itself: the thing, the value, the rule, the next step. No message
+holds a password or an access key.
 """
 
 from __future__ import annotations

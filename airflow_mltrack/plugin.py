@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
@@ -13,7 +13,7 @@ class MltrackPlugin(AirflowPlugin):
     """Closes the runs of tasks that ended, and shows tracked runs in Airflow's web server."""
 
     name = "mltrack"
-    listeners: ClassVar[list[Any]] = [listener]
+    listeners = [listener]  # noqa: RUF012 - as Airflow declares it
 
     @property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]

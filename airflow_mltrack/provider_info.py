@@ -38,6 +38,7 @@ def get_provider_info() -> dict[str, object]:
                     "airflow_mltrack.operators.validate",
                     "airflow_mltrack.operators.promote",
                     "airflow_mltrack.operators.batch_score",
+                    "airflow_mltrack.operators.credit_data",
                     "airflow_mltrack.operators.reap",
                 ],
             }

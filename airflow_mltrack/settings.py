@@ -28,7 +28,7 @@ class S3Settings:
     path_style: bool = False
     """Address buckets as ``endpoint/bucket`` (most self-hosted servers need it)."""
     checksums: str = "when_required"
-    """boto3's request and response checksums: ``when_required`` (older servers) or ``when_supported``."""
+    """boto3's checksums: ``when_required`` (older servers) or ``when_supported``."""
     verify_tls: bool = True
 
 
@@ -66,11 +66,16 @@ class Settings:
     @property
     def safe_database_url(self) -> str:
         """The database URL without its password, for messages."""
-        parts = urlsplit(self.database_url)
-        if parts.password is None:
-            return self.database_url
-        host = parts.netloc.rpartition("@")[2]
-        return parts._replace(netloc=f"{parts.username}:***@{host}").geturl()
+        scheme, separator, rest = self.database_url.partition("://")
+        if not separator:
+            return "(hidden)"
+        # By hand: a URL that is wrong enough for a parser to refuse still holds its password.
+        address, question, query = rest.partition("?")
+        login, at, host = address.rpartition("@")
+        user, colon, _ = login.partition(":")
+        shown = f"{scheme}://{user}{':***' if colon else ''}{at}{host}"
+        kept = [part for part in query.split("&") if not part.lower().startswith("password=")]
+        return f"{shown}{question if any(kept) else ''}{'&'.join(kept)}"
 
 
 def default_home(environ: Mapping[str, str] | None = None) -> Path:
@@ -81,7 +86,7 @@ def default_home(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def embedded_settings(home: Path) -> Settings:
-    """Settings of an embedded backend that keeps everything under ``home``."""
+    """Return settings of an embedded backend that keeps everything under ``home``."""
     return Settings(
         database_url=f"{EMBEDDED_SCHEME}://{quote(str(home / 'postgres'))}",
         artifact_uri=str(home / "artifacts"),
@@ -165,34 +170,43 @@ def environment_settings(
     )
 
 
-def _environment_connection(env: Mapping[str, str]) -> dict[str, object]:
+def _environment_connection(env: Mapping[str, str]) -> dict[str, Any]:
     """Read ``AIRFLOW_CONN_MLTRACK_DEFAULT`` into connection fields."""
-    empty = {"host": None, "port": None, "login": None, "password": None, "schema": None}
-    text = env.get("AIRFLOW_CONN_MLTRACK_DEFAULT", "").strip()
+    name = "AIRFLOW_CONN_MLTRACK_DEFAULT"
+    text = env.get(name, "").strip()
     if not text:
-        return {**empty, "extra": {}}
-    if not text.startswith("{"):
-        parts = urlsplit(text)
-        query = dict(parse_qsl(parts.query))
-        extra = json.loads(query.pop("__extra__", "null")) or query
-        return {
-            "host": unquote(parts.hostname) if parts.hostname else None,
-            "port": parts.port,
-            "login": unquote(parts.username) if parts.username else None,
-            "password": unquote(parts.password) if parts.password else None,
-            "schema": unquote(parts.path.lstrip("/")) or None,
-            "extra": extra,
-        }
+        return dict.fromkeys(_CONNECTION_FIELDS) | {"extra": {}}
     try:
-        fields_ = json.loads(text)
+        return _json_connection(text) if text.startswith("{") else _uri_connection(text)
     except json.JSONDecodeError as error:
-        raise InvalidInput(
-            "AIRFLOW_CONN_MLTRACK_DEFAULT", "(hidden)", f"it is not JSON: {error.msg}."
-        ) from error
-    extra = fields_.get("extra") or {}
+        raise InvalidInput(name, "(hidden)", f"it is not JSON: {error.msg}.") from error
+    except ValueError as error:
+        raise InvalidInput(name, "(hidden)", "it is not a connection URI.") from error
+
+
+_CONNECTION_FIELDS = ("host", "port", "login", "password", "schema")
+
+
+def _json_connection(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    extra = found.get("extra") or {}
     if isinstance(extra, str):
         extra = json.loads(extra)
-    return {name: fields_.get(name) for name in empty} | {"extra": extra}
+    return {name: found.get(name) for name in _CONNECTION_FIELDS} | {"extra": extra}
+
+
+def _uri_connection(text: str) -> dict[str, Any]:
+    parts = urlsplit(text)
+    query = dict(parse_qsl(parts.query))
+    extra = json.loads(query.pop("__extra__", "null")) or query
+    return {
+        "host": unquote(parts.hostname) if parts.hostname else None,
+        "port": parts.port,
+        "login": unquote(parts.username) if parts.username else None,
+        "password": unquote(parts.password) if parts.password else None,
+        "schema": unquote(parts.path.lstrip("/")) or None,
+        "extra": extra,
+    }
 
 
 def _environment_s3(env: Mapping[str, str]) -> dict[str, object]:

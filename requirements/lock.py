@@ -15,7 +15,7 @@ TEST_EXTRAS = (*DEMO_EXTRAS, "test")
 
 
 def main() -> int:
-    """Resolve the test lock first: the demo then gets the same versions, so one .venv serves both."""
+    """Resolve the test lock first: the demo then gets its versions, and one .venv is enough."""
     with tempfile.TemporaryDirectory() as directory:
         uv = _install_uv(Path(directory))
         _compile(uv, HERE / "test.txt", TEST_EXTRAS, constraint=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
@@ -23,10 +24,23 @@ TEMPLATE = "mltrack_template"
 # Before anything imports Airflow: tests must never touch the Airflow of whoever runs them.
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="mltrack-test-airflow-"))
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
+_BUNDLES = {
+    "examples": Path(__file__).parents[1] / "example_dags",
+    "tests": Path(__file__).parent / "integration" / "dags",
+}
 os.environ.update(
     AIRFLOW_HOME=str(AIRFLOW_HOME),
-    AIRFLOW__CORE__DAGS_FOLDER=str(Path(__file__).parents[1] / "example_dags"),
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST=json.dumps(
+        [
+            {
+                "name": name,
+                "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+                "kwargs": {"path": str(path)},
+            }
+            for name, path in _BUNDLES.items()
+        ]
+    ),
 )
 for _name in [name for name in os.environ if name.startswith(("AIRFLOW_CONN_", "MLTRACK_"))]:
     if _name != "MLTRACK_DATA_DIR" and not _name.startswith("MLTRACK_TEST_"):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import airflow
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from airflow_mltrack.provider_info import get_provider_info

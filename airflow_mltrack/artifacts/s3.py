@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
-import itertools
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
@@ -38,8 +41,8 @@ if TYPE_CHECKING:
 
     from airflow_mltrack.settings import S3Settings
 
-PART_BYTES = 8 * 1024 * 1024
-"""Size of a part; larger only where 10,000 parts would not hold the file."""
+PART_BYTES = 5 * 1024 * 1024
+"""Size of a part, S3's least; larger only where 10,000 parts would not hold the file."""
 PARALLEL_PARTS = 4
 """Parts under way at a time; they and one more are what a transfer keeps in memory."""
 RETRIES = 4
@@ -54,7 +57,7 @@ class S3ArtifactStore(ArtifactStore):
     """Bytes in a bucket: key ``a/b`` of ``s3://bucket/prefix`` is the object ``prefix/a/b``.
 
     Files larger than one part go as a multipart upload whose parts travel in parallel; the upload
-    is aborted when it fails. Memory stays near ``(PARALLEL_PARTS + 1) * PART_BYTES`` up to 80 GB
+    is aborted when it fails. Memory stays near ``(PARALLEL_PARTS + 1) * PART_BYTES`` up to 50 GB
     and grows with the part size that S3's limit of 10,000 parts asks for above that.
 
     :param uri: ``s3://bucket`` or ``s3://bucket/prefix``.
@@ -124,7 +127,7 @@ class S3ArtifactStore(ArtifactStore):
         """Remove everything below a directory; return how many keys that was."""
         keys = (stored.key for stored in self.list(safe_path(prefix.rstrip("/"))))
         count = 0
-        while batch := list(itertools.islice(keys, _DELETE_BATCH)):
+        while batch := list(islice(keys, _DELETE_BATCH)):
             with self._errors(prefix):
                 self._delete_batch(batch)
             count += len(batch)
@@ -160,13 +163,43 @@ class S3ArtifactStore(ArtifactStore):
             made[1].close()
 
     def _copy(self, key: str, target: HashingWriter) -> None:
+        """Read parts in parallel and write them in order.
+
+        Not boto3's managed download: in order and with a bounded queue it was seen to stand still
+        (s3transfer 0.19.3, 512 MiB).
+        """
+        name = self._name(key)
         with self._errors(key):
-            self._client.download_fileobj(
-                self.bucket,
-                self._name(key),
-                cast("BinaryIO", target),
-                Config=_transfer_config(0),
+            found = self._client.head_object(Bucket=self.bucket, Key=name)
+            read = partial(self._read_part, name, found["ETag"])
+            starts = iter(range(0, found["ContentLength"], PART_BYTES))
+            with ThreadPoolExecutor(PARALLEL_PARTS, "mltrack-download") as pool:
+                parts = deque(pool.submit(read, at) for at in islice(starts, PARALLEL_PARTS))
+                try:
+                    while parts:
+                        for piece in parts.popleft().result():
+                            target.write(piece)
+                        parts.extend(pool.submit(read, at) for at in islice(starts, 1))
+                finally:
+                    for part in parts:
+                        part.cancel()
+
+    def _read_part(self, name: str, etag: str, start: int) -> Sequence[bytes]:
+        """Read one part; a connection that breaks in its middle is tried again."""
+        from botocore.exceptions import HTTPClientError, IncompleteReadError
+
+        wanted = f"bytes={start}-{start + PART_BYTES - 1}"
+        for left in reversed(range(RETRIES)):
+            answer = self._client.get_object(
+                Bucket=self.bucket, Key=name, Range=wanted, IfMatch=etag
             )
+            try:
+                with closing(answer["Body"]) as body:
+                    return tuple(body.iter_chunks(CHUNK))
+            except (HTTPClientError, IncompleteReadError):
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
 
     @property
     def _client(self) -> S3Client:
@@ -242,7 +275,12 @@ def _make_client(settings: S3Settings) -> S3Client:
 
     config = Config(
         signature_version="s3v4",  # presigned URLs would else be signed the old way
-        s3={"addressing_style": "path" if settings.path_style else "auto"},
+        s3={
+            "addressing_style": "path" if settings.path_style else "auto",
+            # Over plain http boto3 would hash every part once more, to sign it. The digest of the
+            # whole is recorded anyway and verified at every read.
+            "payload_signing_enabled": False,
+        },
         request_checksum_calculation=settings.checksums,  # type: ignore[arg-type]
         response_checksum_validation=settings.checksums,  # type: ignore[arg-type]
         retries={"mode": "standard", "total_max_attempts": RETRIES},

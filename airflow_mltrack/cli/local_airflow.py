@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from airflow_mltrack.cli.airflow_processes import (
 )
 
 if TYPE_CHECKING:
+    from airflow_mltrack.entities.runs import Attempt
     from airflow_mltrack.settings import Settings
 
 READY_SECONDS = 240.0
@@ -83,8 +85,25 @@ def _tracking_backend(home: AirflowHome) -> Iterator[Settings]:
         store.close()
         yield settings
     finally:
+        if settings.is_embedded:
+            _close_runs_of_tasks(settings)
         if ours:
             stop_embedded(settings.embedded_directory)
+
+
+def _close_runs_of_tasks(settings: Settings) -> None:
+    """Close what tasks that had to be killed left open: nothing of this Airflow is alive now."""
+    from airflow_mltrack.lifecycle.reaping import reap
+    from airflow_mltrack.tracking.client import TrackingClient
+
+    def is_alive(attempt: Attempt) -> bool:
+        return not (attempt.attempt_key or "").startswith("ti:")
+
+    client = TrackingClient(settings)
+    try:
+        reap(client, silent_for=timedelta(milliseconds=1), is_alive=is_alive)
+    finally:
+        client.close()
 
 
 def _migrate(home: AirflowHome, say: Callable[[str], None]) -> None:

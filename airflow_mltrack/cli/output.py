@@ -102,6 +102,11 @@ def make_console() -> Console:
     return console
 
 
+def print_listing(listing: Listing) -> None:
+    """Print rows as a table."""
+    _print_listing(make_console(), listing)
+
+
 def _as_json(result: Listing | Record) -> object:
     if isinstance(result, Listing):
         return result.rows

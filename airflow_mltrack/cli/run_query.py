@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,7 @@ class RunQuery:
         """Return the full id of the parent run that was asked for."""
         return full_run_id(tx, self.parent) if self.parent else None
 
-    def pages(self, tx: Transaction, experiments: dict[int, str]) -> Iterator[list[RunData]]:
+    def pages(self, tx: Transaction, experiments: dict[int, str]) -> Iterator[Sequence[RunData]]:
         """Walk through every run that matches."""
         token = None
         parent = self.parent_id(tx)

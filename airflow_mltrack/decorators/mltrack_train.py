@@ -106,7 +106,7 @@ def without_run(function: Callable[..., Any]) -> Callable[..., Any]:
 
         given = inspect.signature(with_run).bind(*args, **kwargs).arguments
         arguments = {**given, RUN_ARGUMENT: current_run()}
-        call = inspect.BoundArguments(signature, arguments)  # type: ignore[arg-type]
+        call = inspect.BoundArguments(signature, arguments)
         return function(*call.args, **call.kwargs)
 
     with_run.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]

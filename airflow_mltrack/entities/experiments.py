@@ -24,7 +24,7 @@ class Experiment:
     name: str
     """Unique, also among deleted ones; 1 to 500 characters."""
     artifact_root: str
-    """Key prefix (relative to the artifact store) or absolute URI under which its runs keep bytes."""
+    """Key prefix (relative to the artifact store) or absolute URI of its runs' bytes."""
     lifecycle: Lifecycle
     created_at: datetime
     updated_at: datetime

@@ -16,7 +16,8 @@ class HistoryEvent:
     """Registered model."""
     version: int | None
     kind: str
-    """``created``, ``registered``, ``transition``, ``verdict``, ``alias``, ``policy``, ``deleted``."""
+    """``created``, ``registered``, ``policy``, ``verdict``, ``transition``, ``alias``, ``renamed``,
+    ``deleted``."""
     actor: str
     at: datetime
     payload: Mapping[str, object]

@@ -12,7 +12,7 @@ class LineageNode:
     kind: str
     """``dataset``, ``run``, ``model``, ``model_version``, ``asset``, ``dag_run``."""
     id: str
-    """data set: ``name@digest``; run: run_id; model: model_id; version: ``name/number``; asset: URI."""
+    """Data set: ``name@digest``; run and model: their id; version: ``name/number``; asset: URI."""
 
 
 @dataclass(frozen=True, slots=True)

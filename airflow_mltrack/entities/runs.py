@@ -27,7 +27,7 @@ class RunStatus(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """What makes two starts the same run (``logical_key``) or the same attempt (``attempt_key``)."""
+    """What makes two starts the same run (``logical_key``) or attempt (``attempt_key``)."""
 
     logical_key: str
     """Same for every try of the same piece of work; see :func:`task_identity`."""
@@ -59,7 +59,7 @@ class RunIdentity:
         )
 
 
-def task_identity(  # noqa: D417 - the keywords are Airflow's own names
+def task_identity(
     *,
     ti_id: str,
     dag_id: str,

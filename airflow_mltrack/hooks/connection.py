@@ -32,7 +32,8 @@ def settings_of(conn_id: str) -> Settings:
     """
     connection = _find(conn_id)
     if conn_id == DEFAULT_CONN_ID:
-        settings = environment_settings(connection=connection and _keywords(connection))
+        keywords = None if connection is None else _keywords(connection)
+        settings = environment_settings(connection=keywords)
     elif connection is None:
         raise NotFound(
             "Airflow connection",

@@ -47,7 +47,7 @@ def _open_object(uri: str) -> BinaryIO:
     from airflow.sdk import ObjectStoragePath
 
     try:
-        return cast("BinaryIO", ObjectStoragePath(uri).open("rb"))
+        return cast("BinaryIO", ObjectStoragePath(uri).open("rb"))  # type: ignore[no-untyped-call]
     except FileNotFoundError as error:
         raise NotFound("data set", uri, "Check the path and who may read it.") from error
     except (ValueError, ImportError) as error:

@@ -26,6 +26,6 @@ def plain(value: object) -> object:
 def _number(value: object) -> int | float | None:
     """Read a float or one of numpy's numbers."""
     if hasattr(value, "__index__"):
-        return int(value)  # type: ignore[call-overload, no-any-return]
+        return int(value)
     number = float(value)  # type: ignore[arg-type]
     return number if math.isfinite(number) else None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_mltrack.exceptions import InvalidInput, NotFound
+from airflow_mltrack.exceptions import InvalidInput
 from airflow_mltrack.lifecycle.training_spec import TrainingSpec
 from airflow_mltrack.training.dataset import load_dataset
 from airflow_mltrack.training.splits import make_split
@@ -115,23 +115,25 @@ def refuse_training_rows(client: TrackingClient, version: ModelVersion, rows: He
 
     :raises InvalidInput: says which split to use.
     """
-    if version.run_id is None:
+    if version.model_id is None:
         return
     with client.store.transaction() as tx:
-        try:
-            trained = tx.runs.data(version.run_id)
-        except NotFound:
-            return  # the run was deleted for good; its package can still be judged
-        digests = {item.dataset.digest for item in tx.inputs.list(trained.attempt.attempt_id)}
-    split = trained.params.get(SPLIT_PARAM)
-    if rows.record.digest not in digests or rows.split_digest == split:
+        logged = tx.models.get(version.model_id)
+        if logged.run_id is None or logged.attempt_id is None:
+            return
+        # The attempt that logged the package: a later one may have used other rows.
+        number = tx.runs.attempt(logged.attempt_id).number
+        params = tx.runs.data(logged.run_id, attempt=number).params
+        learned_from = {item.dataset.digest for item in tx.inputs.list(logged.attempt_id)}
+    if rows.record.digest not in learned_from:
         return
-    if split is None and rows.split_digest:
-        return  # trained by other means, which recorded no split: the caller knows it
+    # A training of another make records no split: then the caller's split is believed.
+    if rows.split_digest and rows.split_digest == params.get(SPLIT_PARAM, rows.split_digest):
+        return
     raise InvalidInput(
         "held-out rows",
         f"data set {rows.record.name}",
-        f"run {version.run_id} learned from this table, and these are not the rows it held out.",
+        f"run {logged.run_id} learned from this table, and these are not the rows it held out.",
         "Leave data set and split out, or give the split of that training.",
     )
 

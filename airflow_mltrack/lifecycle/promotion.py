@@ -72,7 +72,8 @@ def promote(
     :param reason: why, for the history.
     :param expected_current: number of the version that the caller believes to be in Production,
         None for nobody; something else there is a conflict. Left out, anything may be there.
-    :param verdict_id: the verdict that the caller relies on; must be the version's latest one.
+    :param verdict_id: the verdict that the caller relies on; must be the version's latest one, and
+        must open Production also where the model asks for none.
     :param details: JSON-able facts for the history, for example Dag and Dag run.
     :raises NotFound: when there is no such model, version or verdict.
     :raises InvalidInput: when there is no such stage.
@@ -206,7 +207,7 @@ def _check_rules(
     """Refuse with everything that is missing, not only the first thing."""
     reasons = _package_reasons(tx, found) if stage in _NEEDS_PACKAGE else []
     hint = "Log and register the model again." if reasons else ""
-    if stage == PRODUCTION and (model.requires_verdict or model.gates):
+    if stage == PRODUCTION and (model.requires_verdict or model.gates or verdict_id is not None):
         missing = _verdict_reasons(tx, model, found, live, verdict)
         if verdict is not None and verdict_id not in (None, verdict.verdict_id):
             missing.append(f"verdict {verdict_id} was followed by {verdict.verdict_id}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from airflow_mltrack.entities.lineage import LineageEdge, LineageNode
-from airflow_mltrack.entities.models import LoggedModel, LoggedModelStatus
+from airflow_mltrack.entities.models import LoggedModel
 from airflow_mltrack.entities.registry import ModelVersion, RegisteredModel, Stage
 from airflow_mltrack.exceptions import Conflict
 from airflow_mltrack.lifecycle.policy import parse_policy
@@ -47,16 +47,15 @@ def register_model(
     :raises Conflict: when the package is not complete.
     :raises InvalidInput: when the name, a tag or the policy breaks its rule.
     """
-    logged = _ready(resolve(client, model_uri))
+    logged = resolve(client, model_uri)
     if gates:
         parse_policy(gates)
     with client.store.transaction() as tx:
         model = _ensure_model(tx, name, actor)
         _change_policy(tx, model, gates=gates, requires_verdict=requires_verdict, actor=actor)
-        registered = tx.registry.versions_of(model_id=logged.model_id)
-        for version in registered:
-            if version.name == name:
-                return version
+        for found in tx.registry.versions_of(model_id=logged.model_id):
+            if found.name == name:
+                return found
         version = tx.registry.create_version(
             name,
             source=f"models:/{logged.model_id}",
@@ -200,18 +199,6 @@ def rename_model(
                 name=chain, version=None, kind="renamed", actor=actor, payload=payload
             )
         return renamed
-
-
-def _ready(logged: LoggedModel) -> LoggedModel:
-    if logged.status is not LoggedModelStatus.READY:
-        why = f": {logged.status_message}" if logged.status_message else ""
-        raise Conflict(
-            "logged model",
-            logged.model_id,
-            f"it is {logged.status.value}, not READY{why}.",
-            "Log the model again; only a complete package can be registered.",
-        )
-    return logged
 
 
 def _ensure_model(tx: Transaction, name: str, actor: str) -> RegisteredModel:

@@ -1,17 +1,18 @@
 """How a sweep chooses its trials and gives up on bad ones.
 
-Grid and random are planned up front. Optuna's samplers decide when a trial is taken, from the trials
-that are in the store: those rows are the only storage, the study in memory is a copy of them.
+Grid and random are planned up front. Optuna's samplers decide when a trial is taken, from the
+trials that are in the store: those rows are the only storage, the study in memory copies them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 import random as randomness
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -109,32 +110,38 @@ def sampler_notes(notes: Mapping[str, object]) -> dict[str, object]:
 class Study:
     """A copy of a sweep's trials in Optuna's terms, kept up to date from the store's rows.
 
-    Trial ``n`` of the sweep is trial ``n`` of the study. Samplers and pruners keep facts of their own
-    with a trial (CMA-ES its state, Hyperband its rungs); those are handed out as ``notes`` and come
-    back with the rows, so that every worker knows them.
+    Trial ``n`` of the sweep is trial ``n`` of the study. Samplers and pruners keep facts of their
+    own with a trial (CMA-ES its state, Hyperband its rungs); those are handed out as ``notes`` and
+    come back with the rows, so that every worker knows them.
     """
 
     def __init__(self, sweep_run_id: str, spec: Mapping[str, Any]) -> None:
-        optuna = import_optuna()
+        self._name = sweep_run_id  # Hyperband derives brackets from it: the same in all workers
         self._space = SearchSpace.from_json(spec["space"])
         self._sampler: Mapping[str, Any] = spec["sampler"]
-        self._storage = optuna.storages.InMemoryStorage()
-        self._study = optuna.create_study(
-            study_name=sweep_run_id,  # Hyperband derives brackets from it: the same in all workers
-            storage=self._storage,
-            direction=spec["direction"],
-            pruner=_make_pruner(spec["pruner"]),
-            sampler=optuna.samplers.RandomSampler(seed=0),  # replaced at each suggestion
-        )
-        self._study_id = self._storage.get_study_id_from_name(sweep_run_id)
-        self._ids: list[int] = []
-        self._ended: dict[int, TrialState] = {}
+        self._pruner = _make_pruner(spec["pruner"])
+        self._direction = spec["direction"]
         self.lock = threading.RLock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin again without any trial."""
+        optuna = import_optuna()
+        self._storage = optuna.storages.InMemoryStorage()
+        optuna.create_study(study_name=self._name, storage=self._storage, direction=self._direction)
+        self._study_id = self._storage.get_study_id_from_name(self._name)
+        self._ids: list[int] = []
+        self._attempts: dict[int, int] = {}
+        self._ended: set[int] = set()
 
     @property
-    def ended(self) -> Sequence[int]:
+    def ended(self) -> Collection[int]:
         """Numbers of the trials that will not change any more."""
-        return list(self._ended)
+        return frozenset(self._ended)
+
+    def contradicts(self, trials: Sequence[Trial]) -> bool:
+        """Whether a trial was started again since it was taken over: what it reported is void."""
+        return any(self._attempts.get(one.number, one.attempts) != one.attempts for one in trials)
 
     def update(self, trials: Sequence[Trial]) -> None:
         """Take over trials that are new or have changed."""
@@ -148,19 +155,26 @@ class Study:
         trial_id = self._id(number)
         self._start(trial_id)
         # A sampler of its own for each trial: workers that share a seed must not draw the same.
-        self._study.sampler = _make_sampler(self._sampler, number)
+        study = self._open_study(_make_sampler(self._sampler, number))
         with _quiet():
-            params = suggest(optuna.trial.Trial(self._study, trial_id), self._space)
+            params = suggest(optuna.trial.Trial(study, trial_id), self._space)
         return dict(params), self._notes(trial_id)
 
     def should_prune(self, number: int) -> tuple[bool, dict[str, object]]:
         """Judge a running trial by what it reported; return that with the pruner's notes."""
         trial_id = self._id(number)
-        frozen = self._storage.get_trial(trial_id)
-        pruned = bool(self._study.pruner.prune(self._study, frozen))
+        study = self._open_study(None)
+        pruned = bool(self._pruner.prune(study, self._storage.get_trial(trial_id)))
         return pruned, self._notes(trial_id)
 
+    def _open_study(self, sampler: BaseSampler | None) -> Any:
+        """Open the study anew: a study object remembers the trials that it has seen."""
+        return import_optuna().load_study(
+            study_name=self._name, storage=self._storage, sampler=sampler, pruner=self._pruner
+        )
+
     def _take_over(self, trial: Trial) -> None:
+        self._attempts[trial.number] = trial.attempts
         trial_id = self._id(trial.number)
         frozen = self._storage.get_trial(trial_id)
         self._start(trial_id)
@@ -185,7 +199,7 @@ class Study:
         }
         values = None if trial.value is None else [trial.value]
         self._storage.set_trial_state_values(trial_id, ended[trial.state], values)
-        self._ended[trial.number] = trial.state
+        self._ended.add(trial.number)
 
     def _id(self, number: int) -> int:
         """Return Optuna's id of a trial; trials up to it are made, they wait."""
@@ -224,9 +238,20 @@ def import_optuna() -> ModuleType:
     return found
 
 
+def _import_cmaes() -> None:
+    try:
+        importlib.import_module("cmaes")
+    except ImportError as error:
+        raise MltrackError(
+            "The sampler cmaes needs the library of the same name: pip install cmaes"
+        ) from error
+
+
 def _make_sampler(sampler: Mapping[str, Any], number: int) -> BaseSampler:
     optuna = import_optuna()
     options = {key: value for key, value in sampler.items() if key not in ("name", "seed")}
+    if sampler["name"] == "cmaes":
+        _import_cmaes()
     if sampler["name"] == "tpe":
         # Constant liar: trials that run count as bad ones, so workers spread out.
         options.setdefault("constant_liar", True)
@@ -244,15 +269,13 @@ def _make_pruner(pruner: Mapping[str, Any] | None) -> BasePruner:
     return _make("pruner", getattr(optuna.pruners, _PRUNERS[pruner["name"]]), options)
 
 
-def _make(what: str, made: Any, options: Mapping[str, Any], **fixed: Any) -> Any:  # noqa: ANN401
+def _make(what: str, made: Any, options: Mapping[str, Any], **fixed: Any) -> Any:
     check_known_keys(f"{what} option", options, inspect.signature(made).parameters)
     try:
         with _quiet():
             return made(**options, **fixed)
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"{what} options", dict(options), str(error)) from error
-    except ImportError as error:
-        raise MltrackError(f"The {what} {made.__name__} needs another library: {error}") from error
 
 
 @contextlib.contextmanager
@@ -275,9 +298,9 @@ def _distribution(dim: Dimension) -> BaseDistribution:
 
 
 def _known_name(what: str, given: Mapping[str, object], known: Sequence[str]) -> str:
-    if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
+    name = given.get("name") if isinstance(given, Mapping) else None
+    if not isinstance(name, str):
         raise InvalidInput(what, given, f'it is {{"name": ...}}, one of {", ".join(known)}.')
-    name = str(given["name"])
     if name not in known:
         raise InvalidInput(what, name, f"known are {', '.join(known)}.", did_you_mean(name, known))
     return name

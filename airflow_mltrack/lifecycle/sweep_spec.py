@@ -46,7 +46,7 @@ class SweepSpec:
         for name, allowed in (("mode", MODES), ("direction", ("maximize", "minimize"))):
             if getattr(self, name) not in allowed:
                 raise InvalidInput(name, getattr(self, name), f"it is {' or '.join(allowed)}.")
-        if not isinstance(self.metric, str) or not self.metric:
+        if not (isinstance(self.metric, str) and self.metric):
             raise InvalidInput("metric", self.metric, "it is the name of a metric.")
         for name in ("n_trials", "trials_per_task", "max_trial_attempts"):
             self._check_count(name)
@@ -61,7 +61,7 @@ class SweepSpec:
     def from_json(cls, data: Mapping[str, object]) -> SweepSpec:
         """Read the spec from plain data.
 
-        :raises InvalidInput: when a key is unknown, ``space`` is missing, or a value is not allowed.
+        :raises InvalidInput: when a key is unknown, ``space`` is missing, or a value is wrong.
         """
         if not isinstance(data, Mapping):
             raise InvalidInput("sweep", data, "it is a mapping.")

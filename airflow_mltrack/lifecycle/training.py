@@ -135,7 +135,8 @@ def run_trial(
     prepared = prepare(spec, opener)
     recipe = with_params(spec.recipe, params)
     _describe(run, spec, recipe, prepared, context="validation")
-    found = _validate(run, spec, recipe, prepared, report, trusted_modules)
+    with _limited_threads(spec):
+        found = _validate(run, spec, recipe, prepared, report, trusted_modules)
     _log_validation(run, spec, prepared, found)
     return found.metrics[spec.metric]
 
@@ -165,13 +166,16 @@ def train_model(
     recipe = with_params(spec.recipe, params or {})
     _describe(run, spec, recipe, prepared, context="training")
     validation: dict[str, float] = {}
-    if threshold is None:
-        found = _validate(run, spec, recipe, prepared, None, trusted)
-        _log_validation(run, spec, prepared, found)
-        threshold, validation = found.pooled.threshold, found.metrics
-    pipeline, seconds = _fit(spec, recipe, prepared, prepared.split.train_rows, trusted)
-    evaluation = _judge_on_test_rows(run, spec, prepared, pipeline, threshold)
-    run.log_metrics({"train_seconds": seconds, "threshold": threshold})
+    with _limited_threads(spec):
+        if threshold is None:
+            found = _validate(run, spec, recipe, prepared, None, trusted)
+            _log_validation(run, spec, prepared, found)
+            threshold, validation = found.pooled.threshold, found.metrics
+        else:
+            run.log_metric("threshold", threshold)
+        pipeline, seconds = _fit(spec, recipe, prepared, prepared.split.train_rows, trusted)
+        run.log_metric("train_seconds", seconds)
+        evaluation = _judge_on_test_rows(run, spec, prepared, pipeline, threshold)
     model = _log_model(run, spec, recipe, prepared, pipeline, model_name)
     return TrainedModel(
         run_id=run.run_id,
@@ -222,7 +226,7 @@ def _validate(
     pipeline: Any = None
     for number, (fit_rows, validation_rows) in enumerate(prepared.split.folds):
         pipeline, took = _fit(spec, recipe, prepared, fit_rows, trusted)
-        score = _score(spec, pipeline, prepared, validation_rows)
+        score = _score(pipeline, prepared, validation_rows)
         total[validation_rows] += score
         times[validation_rows] += 1
         seconds += took
@@ -259,8 +263,7 @@ def _fit(
     check_enough_minority_rows(pipeline, target)
     start = time.perf_counter()
     try:
-        with _limited_threads(spec):
-            pipeline.fit(features, target)
+        pipeline.fit(features, target)
     except (ValueError, RuntimeError) as error:
         raise InvalidInput(
             "recipe",
@@ -272,6 +275,7 @@ def _fit(
 
 
 def _limited_threads(spec: TrainingSpec) -> AbstractContextManager[object]:
+    """Limit linear algebra and OpenMP; once per trial, since finding the libraries takes 10 ms."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     limits: AbstractContextManager[object] = threadpool_limits(spec.threads)
@@ -279,13 +283,11 @@ def _limited_threads(spec: TrainingSpec) -> AbstractContextManager[object]:
 
 
 def _score(
-    spec: TrainingSpec,
     pipeline: Any,
     prepared: Prepared,
     rows: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    with _limited_threads(spec):
-        score: NDArray[np.float64] = pipeline.predict_proba(prepared.dataset.features.iloc[rows])
+    score: NDArray[np.float64] = pipeline.predict_proba(prepared.dataset.features.iloc[rows])
     return score[:, 1]
 
 
@@ -333,7 +335,7 @@ def _judge_on_test_rows(
     """Measure on rows that nothing was chosen on; log numbers, JSON and images."""
     rows = prepared.split.test_rows
     target = prepared.dataset.target[rows]
-    score = _score(spec, pipeline, prepared, rows)
+    score = _score(pipeline, prepared, rows)
     found = _evaluate(spec, target, score, resamples=spec.n_bootstrap, threshold=threshold)
     plots = plot_data(target, score, pipeline=pipeline, threshold=threshold)
     measured = {**found.metrics, **_bounds(spec.metric, found)}

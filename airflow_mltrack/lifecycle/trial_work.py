@@ -13,7 +13,7 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -95,18 +95,8 @@ def tell(
     :param value: the sweep's metric; NaN makes the trial FAILED.
     :return: False when another worker holds the trial by now; its outcome counts then.
     """
-    if state is TrialState.COMPLETE and value is not None and math.isnan(value):
-        state, value, error = TrialState.FAILED, None, "the metric is not a number (NaN)"
-    return client.transact(
-        lambda tx: tx.sweeps.finish(
-            trial.sweep_run_id,
-            trial.number,
-            state=state,
-            value=value,
-            error=error,
-            claimed_by=trial.claimed_by,
-        )
-    )
+    told, _ = client.transact(lambda tx: _finish(tx, trial, state, value, error))
+    return told
 
 
 def report(client: TrackingClient, trial: Trial, step: int, value: float) -> bool:
@@ -117,7 +107,7 @@ def report(client: TrackingClient, trial: Trial, step: int, value: float) -> boo
         sweep = tx.sweeps.get(trial.sweep_run_id)
         if sweep.spec.get("pruner") is None:
             return False
-        study = _up_to_date_study(tx, sweep)
+        study = _up_to_date_study(tx, sweep, trial.number)
         with study.lock:
             pruned, notes = study.should_prune(trial.number)
         tx.sweeps.note(trial.sweep_run_id, trial.number, notes)
@@ -139,8 +129,8 @@ def run_trials(
     """Work on trials until none is left to take, each in a child run of the sweep.
 
     An exception of one trial fails that trial, and the work goes on. A database or artifact store
-    that is away puts it back, to be tried again. When the worker itself is stopped, the trial is put
-    back and the exception passed on.
+    that is away puts it back, to be tried again. When the worker itself is stopped, the trial is
+    put back and the exception passed on.
 
     :param identity: the worker; see :func:`ask`.
     :param objective: called with the child run, the trial and a ``report(step, value)``, which
@@ -265,10 +255,26 @@ def _ended(
     value: float | None = None,
     error: str | None = None,
 ) -> Trial:
-    if not tell(client, trial, state=state, value=value, error=error):
+    told, ended = client.transact(lambda tx: _finish(tx, trial, state, value, error))
+    if not told:
         logger.warning("Trial %d is held by another worker by now, which decides.", trial.number)
-    with client.store.transaction() as tx:
-        return tx.sweeps.trial(trial.sweep_run_id, trial.number)
+    return ended
+
+
+def _finish(
+    tx: Transaction, trial: Trial, state: TrialState, value: float | None, error: str | None
+) -> tuple[bool, Trial]:
+    if state is TrialState.COMPLETE and value is not None and math.isnan(value):
+        state, value, error = TrialState.FAILED, None, "the metric is not a number (NaN)"
+    told = tx.sweeps.finish(
+        trial.sweep_run_id,
+        trial.number,
+        state=state,
+        value=value,
+        error=error,
+        claimed_by=trial.claimed_by,
+    )
+    return told, tx.sweeps.trial(trial.sweep_run_id, trial.number)
 
 
 def _reporter(client: TrackingClient, trial: Trial) -> Report:
@@ -280,7 +286,7 @@ def _reporter(client: TrackingClient, trial: Trial) -> Report:
 
 
 def _decide(tx: Transaction, sweep: Sweep, trial: Trial) -> Trial:
-    study = _up_to_date_study(tx, sweep)
+    study = _up_to_date_study(tx, sweep, trial.number)
     with study.lock:
         params, notes = study.suggest(trial.number)
     tx.sweeps.decide(sweep.run_id, trial.number, params, notes)
@@ -294,18 +300,25 @@ def _begin_anew(tx: Transaction, trial: Trial) -> Trial:
     return replace(trial, notes=kept)
 
 
-def _up_to_date_study(tx: Transaction, sweep: Sweep) -> Study:
-    """Return this process's copy of the sweep's trials with everything that is new."""
+def _up_to_date_study(tx: Transaction, sweep: Sweep, number: int) -> Study:
+    """Return this process's copy of the sweep's trials, ready to speak about trial ``number``."""
     study = _study(sweep.run_id, json.dumps(sweep.spec, sort_keys=True))
     with study.lock:
-        fresh = tx.sweeps.trials(
-            sweep.run_id,
-            include_reports=True,
-            except_numbers=study.ended,
-            except_states=[TrialState.WAITING],
-        )
+        fresh = _known_trials(tx, sweep, study.ended)
+        if number in study.ended or study.contradicts(fresh):
+            study.forget()
+            fresh = _known_trials(tx, sweep, ())
         study.update(fresh)
     return study
+
+
+def _known_trials(tx: Transaction, sweep: Sweep, ended: Collection[int]) -> list[Trial]:
+    return tx.sweeps.trials(
+        sweep.run_id,
+        include_reports=True,
+        except_numbers=ended,
+        except_states=[TrialState.WAITING],
+    )
 
 
 @functools.lru_cache(maxsize=4)

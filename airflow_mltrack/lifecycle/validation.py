@@ -100,7 +100,7 @@ def validate_version(
         created_at=now,
         valid_until=_valid_until(now, parsed),
         run_id=None if run is None else run.run_id,
-        details={**(details or {}), "split_digest": rows.split_digest},
+        details={**(details or {}), **_rows_details(rows)},
     )
     if run is not None:
         _log_evidence(run, verdict, rows)
@@ -184,6 +184,11 @@ def _digest(version: ModelVersion) -> str:
             "Log the model with this package and register it again.",
         )
     return version.digest
+
+
+def _rows_details(rows: HeldOutRows) -> dict[str, object]:
+    found: dict[str, object] = {"split_digest": rows.split_digest}
+    return found | {"synthetic": True} if rows.record.profile.get("synthetic") else found
 
 
 def _valid_until(now: datetime, policy: Policy) -> datetime | None:

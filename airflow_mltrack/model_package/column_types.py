@@ -153,7 +153,7 @@ def _to_datetime(values: pandas.Series[Any]) -> pandas.Series[Any] | None:
 
     if pandas.api.types.is_numeric_dtype(values.dtype):
         return None
-    return pandas.to_datetime(values)
+    return pandas.to_datetime(values, format="ISO8601")
 
 
 def _to_binary(values: pandas.Series[Any]) -> pandas.Series[Any] | None:

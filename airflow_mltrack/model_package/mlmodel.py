@@ -10,13 +10,14 @@ What works where:
 - LightGBM boosters load through MLflow's lightgbm flavor; ``predict`` gives probabilities.
 - Pickles load through MLflow's sklearn flavor when the object has a ``predict`` method, otherwise
   only with our reader.
-- ``predict`` of a classifier gives labels, as everywhere in MLflow. Probabilities:
-  ``load_model(...).unwrap_python_model`` does not exist for these flavors; use
-  ``mlflow.sklearn.load_model(...).predict_proba`` or our reader.
+- ``predict`` of a classifier gives labels, as everywhere in MLflow; for probabilities use
+  ``mlflow.sklearn.load_model(...).predict_proba``, or our reader.
 - With ``MLFLOW_ALLOW_PICKLE_DESERIALIZATION=false`` MLflow refuses skops files too (it cannot audit
   them against a list of its own); our reader loads them.
-- A model that takes ``category`` columns (LightGBM's own categories) cannot get them through
-  MLflow's signature check, which makes them texts; our reader restores them.
+- MLflow's signature check refuses columns of pandas' ``category`` type. A model that needs them
+  (LightGBM's own categories) gets no signature in its MLmodel file, so that MLflow hands a frame on
+  as it is; over MLflow's REST server, whose texts are never categories, it does not work. Our
+  reader makes categories of texts by itself.
 - requirements.txt does not name mlflow: ``mlflow models serve`` needs ``--env-manager local``.
 """
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import ModuleType
 
-_LEAVES = (str, bytes, bytearray, int, float, complex, bool, type(None), type, range, slice)
+_LEAVES = (str, bytes, bytearray, int, float, complex, bool, type(None), type, range, ModuleType)
 
 
 def children(obj: object) -> Iterator[tuple[str, object]]:

@@ -128,6 +128,7 @@ def load_model(
     check_environment: str = "warn",
     allow_pickle: bool = False,
     digest: str | None = None,
+    where: str = "",
 ) -> LoadedModel:
     """Load a package after verifying it.
 
@@ -136,6 +137,7 @@ def load_model(
         ``warn`` logs them and refuses only missing ones; ``ignore`` does not look.
     :param allow_pickle: load a package whose format is ``pickle``, which runs its author's code.
     :param digest: the digest that the registry recorded.
+    :param where: what errors call the package, for example its URI; its directory by default.
     :raises ArtifactCorrupt: when a byte differs from the manifest, or the manifest from ``digest``.
     :raises UntrustedPackage: when it holds types that are not trusted, or is a pickle; nothing was
         run.
@@ -143,10 +145,11 @@ def load_model(
     """
     if check_environment not in ("error", "warn", "ignore"):
         raise InvalidInput("check_environment", check_environment, "it is error, warn or ignore.")
+    where = where or str(directory)
     manifest = verify_files(directory, digest=digest)
     if check_environment != "ignore":
-        _check_environment(manifest, str(directory), strict=check_environment == "error")
-    file, where = directory / manifest.model_file, str(directory)
+        _check_environment(manifest, where, strict=check_environment == "error")
+    file = directory / manifest.model_file
     if manifest.format == "pickle":
         model = pickle_format.load(file, allow_pickle=allow_pickle, where=where)
     elif manifest.format == "lightgbm":

@@ -108,7 +108,7 @@ class _Stripper:
         return Pipeline(steps, memory=None, verbose=pipeline.verbose, **kept)
 
     def _search(self, search: Any) -> Any:
-        """A search predicts with its best estimator; its candidates and results are training."""
+        """Give the best estimator, with which a search predicts; the rest of it is training."""
         self.stripped.append(f"candidates ({type_name(search)})")
         return self.rewrite(search.best_estimator_)
 

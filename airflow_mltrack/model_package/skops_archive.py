@@ -61,7 +61,7 @@ _CALLING_NODES = {
         r"builtins\.dict|collections\.OrderedDict|sklearn\.utils\._bunch\.Bunch"
     ),
     "ListNode": re.compile(r"builtins\.list"),
-    "LossNode": re.compile(r"sklearn\._loss\._loss\.\w+|sklearn\.linear_model\._sgd_fast\.\w+"),
+    "LossNode": re.compile(r"((sklearn\._loss\.)?_loss|sklearn\.linear_model\._sgd_fast)\.\w+"),
     "NdArrayNode": re.compile(r"numpy\.(ndarray|bool_?|float\d+|u?int\d+|str_|bytes_|datetime64)"),
     "PartialNode": re.compile(r"(?!)"),
     "SetNode": re.compile(r"builtins\.set"),
@@ -86,7 +86,7 @@ def types_in(file: Path, where: str) -> frozenset[str]:
             schema = json.loads(archive.read(_SCHEMA))
             _check_protocol(schema)
             found: set[str] = set()
-            _collect(schema, frozenset(archive.namelist()), found)
+            _collect(schema, frozenset(archive.namelist()), found, {})
             return frozenset(found)
     except _REFUSALS as error:
         reason = str(error) or type(error).__name__
@@ -99,6 +99,7 @@ _REFUSALS = (
     zipfile.BadZipFile,
     ValueError,
     KeyError,
+    AttributeError,
     TypeError,
     OSError,
     EOFError,
@@ -126,7 +127,7 @@ def write_reproducibly(data: bytes, file: Path) -> frozenset[str]:
         _add(target, _SCHEMA, json.dumps(schema, separators=(",", ":")).encode())
         for old, new in names.items():
             _add(target, new, source.read(old))
-        _collect(schema, frozenset(target.namelist()), found)
+        _collect(schema, frozenset(target.namelist()), found, {})
     return frozenset(found)
 
 
@@ -208,15 +209,30 @@ def _check_protocol(schema: Any) -> None:
         raise ValueError(f"its protocol is {protocol!r}")
 
 
-def _collect(node: Any, members: frozenset[str], found: set[str]) -> None:
+def _collect(
+    node: Any, members: frozenset[str], found: set[str], kinds: dict[object, object]
+) -> None:
     if isinstance(node, list):
         for item in node:
-            _collect(item, members, found)
+            _collect(item, members, found, kinds)
     elif isinstance(node, dict):
         if "__loader__" in node or "__class__" in node or "__module__" in node:
             _collect_node(node, members, found)
+            _check_kind(node, kinds)
         for value in node.values():
-            _collect(value, members, found)
+            _collect(value, members, found, kinds)
+
+
+def _check_kind(node: dict[str, Any], kinds: dict[object, object]) -> None:
+    """Refuse two kinds of node under one id: skops builds the first and forgets the other."""
+    content = node.get("content")
+    listed = content if node["__loader__"] == "ListNode" and isinstance(content, list) else []
+    types = [(item.get("__loader__"), item.get("__class__")) for item in listed]
+    if any(loader != "TypeNode" for loader, _ in types):
+        types = []
+    kind = (node["__loader__"], node["__module__"], node["__class__"], types)
+    if "__id__" in node and kinds.setdefault(node["__id__"], kind) != kind:
+        raise ValueError(f"two different nodes have the id {node['__id__']!r}")
 
 
 def _collect_node(node: dict[str, Any], members: frozenset[str], found: set[str]) -> None:

@@ -14,7 +14,14 @@ from pathlib import Path
 
 from airflow_mltrack.exceptions import UntrustedPackage
 
+_LOSSES = (
+    "CyAbsoluteError CyExponentialLoss CyHalfBinomialLoss CyHalfGammaLoss "
+    "CyHalfMultinomialLoss CyHalfPoissonLoss CyHalfSquaredError CyHalfTweedieLoss "
+    "CyHalfTweedieLossIdentity CyHuberLoss CyPinballLoss"
+)
 _TRUSTED_NAMES: dict[str, str] = {
+    # The name that scikit-learn before 1.8 gives to sklearn._loss._loss.
+    "_loss": _LOSSES,
     "builtins": "bool bytearray bytes dict float int list set slice str tuple",
     "collections": "OrderedDict defaultdict",
     "imblearn.ensemble._bagging": "BalancedBaggingClassifier",
@@ -39,11 +46,7 @@ _TRUSTED_NAMES: dict[str, str] = {
     "scipy.sparse._csc": "csc_array csc_matrix",
     "scipy.sparse._csr": "csr_array csr_matrix",
     "scipy.sparse._dia": "dia_array dia_matrix",
-    "sklearn._loss._loss": (
-        "CyAbsoluteError CyExponentialLoss CyHalfBinomialLoss CyHalfGammaLoss "
-        "CyHalfMultinomialLoss CyHalfPoissonLoss CyHalfSquaredError CyHalfTweedieLoss "
-        "CyHalfTweedieLossIdentity CyHuberLoss CyPinballLoss"
-    ),
+    "sklearn._loss._loss": _LOSSES,
     "sklearn._loss.link": "HalfLogitLink IdentityLink Interval LogLink LogitLink MultinomialLogit",
     "sklearn._loss.loss": (
         "AbsoluteError ExponentialLoss HalfBinomialLoss HalfGammaLoss HalfMultinomialLoss "

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,7 @@ def write_package(
     """
     chosen = _choose_format(model, format)
     facts = _jsonable("metadata", metadata), _jsonable("seeds", seeds)
+    created = _timestamp(created_at)
     _prepare(directory)
     rows = _example_rows(example, training_data)
     stripped, names = strip_resampling(model)
@@ -107,54 +109,27 @@ def write_package(
             "a model with training-only steps is packaged without them, which is proven on rows.",
             "Pass training_data= (or a few rows as example=).",
         )
-    serialization, types = _save(stripped, directory / MODEL_FILES[chosen], chosen, trusted_types)
-    proof = _prove(model, directory, chosen, trusted_types, rows, training_data)
+    file = directory / MODEL_FILES[chosen]
+    serialization, types = _save(stripped, file, chosen, trusted_types)
+    proof = _prove(model, file, chosen, trusted_types, rows, training_data)
+    manifest = PackageManifest(
+        format=chosen,
+        serialization=serialization,
+        created_at=created,
+        model_class=type_name(stripped),
+        files=(hash_file(directory, file.name),),
+        signature=signature or _learn_signature(model, rows, training_data),
+        types=tuple(sorted(types)),
+        code=code.to_json() if code else {},
+        metadata=facts[0],
+        seeds=facts[1],
+        stripped_steps=names,
+        proof=proof,
+        holds_training_rows=find_training_rows(stripped, _length(training_data)),
+    )
     environment = capture_environment(stripped, format=chosen, modules=types)
-    found = signature or _learn_signature(model, rows, training_data)
-    created = _timestamp(created_at)
-    texts = _texts(
-        environment,
-        rows,
-        code,
-        mlmodel_text(
-            format=chosen,
-            model_file=MODEL_FILES[chosen],
-            model_class=type_name(stripped),
-            predicts=hasattr(stripped, "predict"),
-            environment=environment.required,
-            python=environment.python,
-            created_at=created,
-            serialization=serialization,
-            trusted_types=sorted(types),
-            signature=found.to_mlflow() if found else None,
-            example=example_info(rows) if rows is not None else None,
-            size=(directory / MODEL_FILES[chosen]).stat().st_size,
-            metadata=facts[0],
-        ),
-    )
-    for name, text in texts.items():
-        (directory / name).write_text(text, encoding="utf-8", newline="\n")
-    return _write_manifest(
-        directory,
-        PackageManifest(
-            format=chosen,
-            serialization=serialization,
-            created_at=created,
-            model_class=type_name(stripped),
-            files=tuple(
-                hash_file(directory, name) for name in sorted([*texts, MODEL_FILES[chosen]])
-            ),
-            signature=found,
-            types=tuple(sorted(types)),
-            environment=environment.to_json(),
-            code=code.to_json() if code else {},
-            seeds=facts[1],
-            stripped_steps=names,
-            proof=proof,
-            holds_training_rows=find_training_rows(stripped, _length(training_data)),
-            metadata=facts[0],
-        ),
-    )
+    texts = _texts(environment, rows, code, _mlmodel(stripped, manifest, environment, rows))
+    return _finish(directory, replace(manifest, environment=environment.to_json()), texts)
 
 
 def _choose_format(model: object, asked: str | None) -> str:
@@ -204,14 +179,13 @@ def _save(
 
 def _prove(
     model: Any,
-    directory: Path,
+    file: Path,
     chosen: str,
     trusted_types: Iterable[str],
     rows: Any,
     training_data: Any,
 ) -> dict[str, object]:
     """Read the model back and compare it with the original; without rows only read it back."""
-    file = directory / MODEL_FILES[chosen]
     if chosen == "pickle":
         packaged = pickle_format.load(file, allow_pickle=True)
     elif chosen == "lightgbm":
@@ -250,11 +224,53 @@ def _texts(
     return texts
 
 
-def _write_manifest(directory: Path, manifest: PackageManifest) -> PackageManifest:
-    text = json.dumps(manifest.to_json(), indent=1, sort_keys=True, allow_nan=False)
-    data = text.encode()
-    (directory / MANIFEST_FILE).write_bytes(data)
-    return parse_manifest(data, str(directory))
+def _mlmodel(model: Any, manifest: PackageManifest, environment: Environment, rows: Any) -> str:
+    signature = manifest.signature
+    if signature is not None and not _works_on_plain_columns(model, signature, rows):
+        signature = None
+    return mlmodel_text(
+        format=manifest.format,
+        model_file=manifest.model_file,
+        model_class=manifest.model_class,
+        predicts=hasattr(model, "predict"),
+        environment=environment.required,
+        python=environment.python,
+        created_at=manifest.created_at,
+        serialization=manifest.serialization,
+        trusted_types=manifest.types,
+        signature=signature.to_mlflow() if signature else None,
+        example=example_info(rows) if rows is not None else None,
+        size=manifest.size,
+        metadata=manifest.metadata,
+    )
+
+
+def _works_on_plain_columns(model: Any, signature: Signature, rows: Any) -> bool:
+    """Whether a model predicts without pandas' ``category`` type, which MLflow's check refuses.
+
+    Such a model gets no signature in its MLmodel file: MLflow then hands rows on as they are.
+    """
+    typed = [column.name for column in signature.columns if column.dtype == "category"]
+    if not typed or rows is None or not hasattr(model, "predict"):
+        return True
+    try:
+        found = model.predict(rows.astype(dict.fromkeys(typed, object)))
+    except (TypeError, ValueError):
+        return False
+    return bool((found == model.predict(rows)).all())
+
+
+def _finish(
+    directory: Path, manifest: PackageManifest, texts: Mapping[str, str]
+) -> PackageManifest:
+    """Write the remaining files; the manifest comes last, so a package with one is complete."""
+    for name, text in texts.items():
+        (directory / name).write_text(text, encoding="utf-8", newline="\n")
+    listed = (*manifest.files, *(hash_file(directory, name) for name in texts))
+    complete = replace(manifest, files=tuple(sorted(listed, key=lambda file: file.path)))
+    text = json.dumps(complete.to_json(), indent=1, sort_keys=True, allow_nan=False)
+    (directory / MANIFEST_FILE).write_bytes(text.encode())
+    return parse_manifest(text.encode(), str(directory))
 
 
 def _timestamp(created_at: datetime | None) -> str:

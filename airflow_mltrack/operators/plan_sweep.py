@@ -177,10 +177,12 @@ class PlanSweepOperator(MltrackOperator):
         """Say which task works on which trials, and what Airflow's grid calls it."""
         if plan.mode == "workers":
             number = min(whole_number("workers", self.workers) or 1, len(plan.pending))
-            return [{"numbers": None, "label": f"worker {index + 1}"} for index in range(number)]
+            return [
+                {"numbers": None, "trial_label": f"worker {index + 1}"} for index in range(number)
+            ]
         names = _trial_names(client, plan.run_id)
         tasks: list[dict[str, object]] = [
-            {"numbers": numbers, "label": _label([names[number] for number in numbers])}
+            {"numbers": numbers, "trial_label": _label([names[number] for number in numbers])}
             for numbers in plan.chunks()
         ]
         return _check_map_length(tasks)

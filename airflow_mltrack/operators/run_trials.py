@@ -25,7 +25,7 @@ class RunTrialsOperator(MltrackOperator):
 
     :param sweep_run_id: the sweep's parent run (templated).
     :param numbers: the trials to run (templated); None takes the next one until none is left.
-    :param label: what this task is called in Airflow's grid.
+    :param trial_label: what this task is called in Airflow's grid.
     :param mltrack_conn_id: Airflow connection (templated).
     """
 
@@ -36,15 +36,15 @@ class RunTrialsOperator(MltrackOperator):
         *,
         sweep_run_id: str,
         numbers: Sequence[int] | None = None,
-        label: str = "",
+        trial_label: str = "",
         mltrack_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("map_index_template", "{{ task.label }}")
+        kwargs.setdefault("map_index_template", "{{ task.trial_label }}")
         super().__init__(mltrack_conn_id=mltrack_conn_id, **kwargs)
         self.sweep_run_id = sweep_run_id
         self.numbers = numbers
-        self.label = label
+        self.trial_label = trial_label
 
     def perform(self, hook: MltrackHook, context: Context) -> dict[str, int]:
         """Run trials until none is left, and count how they ended."""

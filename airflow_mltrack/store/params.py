@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from airflow_mltrack.exceptions import Conflict, NotFound, shorten
 from airflow_mltrack.store.key_rules import check_params
@@ -68,15 +69,20 @@ def log_params(connection: Connection, attempt_id: int, given: Mapping[str, str]
 
 def read_params(connection: Connection, attempt_ids: Iterable[int]) -> dict[int, dict[str, str]]:
     """Return the params of many attempts, sorted by key, in one query."""
-    found: dict[int, dict[str, str]] = {}
+    # One row for each attempt: a row object costs more than a param.
     query = (
-        select(params.c.attempt, params.c.key, params.c.value)
+        select(
+            params.c.attempt,
+            func.array_agg(aggregate_order_by(params.c.key, params.c.key)),
+            func.array_agg(aggregate_order_by(params.c.value, params.c.key)),
+        )
         .where(params.c.attempt.in_(list(attempt_ids)))
-        .order_by(params.c.attempt, params.c.key)
+        .group_by(params.c.attempt)
     )
-    for row in connection.execute(query):
-        found.setdefault(row.attempt, {})[row.key] = row.value
-    return found
+    return {
+        attempt: dict(zip(keys, values, strict=True))
+        for attempt, keys, values in connection.execute(query)
+    }
 
 
 def _exists(connection: Connection, attempt_id: int) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from airflow_mltrack.entities.registry import RegisteredModel
 from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
+from airflow_mltrack.store.canonical_json import canonical_value
 from airflow_mltrack.store.key_rules import check_tags, check_text
 from airflow_mltrack.store.tables import (
     aliases,
@@ -100,8 +101,10 @@ class RegisteredModels:
         """Replace what a version must show before Production; no history is written.
 
         Callers want :func:`airflow_mltrack.lifecycle.registration.set_policy`.
+
+        :raises InvalidInput: when the gates are not JSON-able.
         """
-        self._update(name, gates=dict(gates), requires_verdict=requires_verdict)
+        self._update(name, gates=canonical_value(dict(gates)), requires_verdict=requires_verdict)
         return self.get_model(name)
 
     def set_model_tags(self, name: str, tags: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from airflow_mltrack.entities.experiments import Lifecycle
 from airflow_mltrack.entities.runs import Attempt, Run, RunData, RunIdentity, RunStatus
@@ -183,7 +184,7 @@ class Runs:
         return [run_entity(row) for row in self._connection.execute(query.order_by(runs.c.id))]
 
     def dag_ids(self) -> set[str]:
-        """Return the Dags that runs belong to; costs one index probe for each, however many runs."""
+        """Return the Dags that runs belong to; costs one index probe for each of them."""
         return set(self._connection.scalars(_DAG_IDS))
 
     def set_status(
@@ -325,16 +326,20 @@ class Runs:
         ]
 
     def _latest_metrics(self, attempt_ids: Sequence[int]) -> dict[int, dict[str, float]]:
-        found: dict[int, dict[str, float]] = {}
         columns = latest_metrics.c
         query = (
-            select(columns.attempt, columns.key, columns.value)
+            select(
+                columns.attempt,
+                func.array_agg(aggregate_order_by(columns.key, columns.key)),
+                func.array_agg(aggregate_order_by(columns.value, columns.key)),
+            )
             .where(columns.attempt.in_(attempt_ids))
-            .order_by(columns.attempt, columns.key)
+            .group_by(columns.attempt)
         )
-        for row in self._connection.execute(query):
-            found.setdefault(row.attempt, {})[row.key] = row.value
-        return found
+        return {
+            attempt: dict(zip(keys, values, strict=True))
+            for attempt, keys, values in self._connection.execute(query)
+        }
 
     def _update(self, run_id: str, **values: object) -> None:
         result = self._connection.execute(

@@ -363,10 +363,10 @@ class _Parser:
         values: list[str] = []
         while not values or self._peek().is_sign(","):
             self._take()
-            if len(values) >= LIST_LIMIT:
-                raise self._error(f"at most {LIST_LIMIT:,} values")
             if values and self._peek().is_sign(")"):
                 break  # a comma after the last value, as in Python
+            if len(values) >= LIST_LIMIT:
+                raise self._error(f"at most {LIST_LIMIT:,} values")
             values.append(self._quoted("quoted text"))
         if not self._peek().is_sign(")"):
             raise self._error(", or )")

@@ -4,9 +4,9 @@ Numbers come before NaN, NaN before what is missing, in both directions. A btree
 end and what is missing nowhere, so a search that is ordered by a metric first runs in up to three
 phases: numbers, NaN, missing. In the first an index gives the order, and most pages end there.
 
-Postgres cannot know which values go with which keys and therefore estimates a filter badly; it would
-often sort all that matches instead of walking the index. So a :attr:`Phase.walk` is tried first: over
-a limited number of index entries, in order, with a probe for each comparison.
+Postgres cannot know which values go with which keys and therefore estimates a filter badly; it
+would often sort all that matches instead of walking the index. So a :attr:`Phase.walk` is tried
+first: over a limited number of index entries, in order, with a probe for each comparison.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, TypeAlias, cast
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    ColumnElement,
     Double,
     FromClause,
     Select,
@@ -58,9 +59,9 @@ from airflow_mltrack.store.search_sql import (
 )
 from airflow_mltrack.store.tables import latest_metrics, params, run_tags, runs
 
-_FIRST_ENTRIES = 2_000
-"""Entries of a walk. Enough for a page of 50 where one run of forty matches; a search that finds too
-few has cost that much more."""
+_FIRST_ENTRIES: ColumnElement[int] = literal_column("2000")
+"""Entries of a walk. Enough for a page of 50 where one run of forty matches; a search that finds
+too few has cost that much more."""
 MERGED_EXPERIMENTS = 16
 """Up to that many experiments are walked in order side by side; more are sorted."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -97,7 +98,7 @@ class SortKey:
 
 
 Query: TypeAlias = Callable[["Sequence[SortValue] | None"], Select[Any]]
-"""Gives the query for run ids and sort values, in order, after the row with these sort values."""
+"""Gives the query for run ids and sort values in order, after the row with given ones."""
 
 
 @dataclass(frozen=True, slots=True)

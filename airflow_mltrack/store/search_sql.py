@@ -170,7 +170,7 @@ def _text_condition(
     positive = operator.removeprefix("NOT ")
     if positive == "IN":
         values = bindparam(None, list(cast("tuple[str, ...]", value)), type_=ARRAY(Text))
-        found = cast("Condition", column == func.any(values))
+        found: Condition = column == func.any(values)
     elif positive in ("LIKE", "ILIKE"):
         pattern = cast("str", value)
         # No escape character: a pattern that ends in one would be an error.
@@ -179,15 +179,13 @@ def _text_condition(
     elif is_indexed and not negated:
         found = _indexed_equal(column, cast("str", value))
     else:
-        found = cast("Condition", column == cast("str", value))
+        found = column == cast("str", value)
     return not_(found) if negated else found
 
 
 def _indexed_equal(column: Expression, value: str) -> Condition:
     beginning = func.left(column, literal_column(str(INDEXED_TEXT))) == value[:INDEXED_TEXT]
-    if len(value) < INDEXED_TEXT:
-        return cast("Condition", beginning)
-    return and_(beginning, column == value)
+    return beginning if len(value) < INDEXED_TEXT else and_(beginning, column == value)
 
 
 def _as_number(operator: str, column: Expression, number: float) -> Condition:

@@ -78,8 +78,8 @@ _CLAIM = text(
 class Sweeps:
     """Searches over configurations. Trials are numbered 0, 1, ... without gaps.
 
-    A trial is held by the worker that claimed it. Whoever gives ``claimed_by`` changes it only while
-    it holds it: a worker that lost its trial to another one cannot decide the outcome any more.
+    A trial is held by the worker that claimed it. Whoever gives ``claimed_by`` changes it only
+    while it holds it: a worker that lost its trial to another one decides nothing any more.
     """
 
     def __init__(self, connection: Connection) -> None:

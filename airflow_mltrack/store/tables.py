@@ -1,8 +1,8 @@
 """Tables and constraints of the tracking database. No behaviour; private to ``store``.
 
-Surrogate numbers (``bigint``) join the tables; the ids that people see (``run_id``, names) are unique
-columns. What a run measures hangs on its attempts; ``current`` marks rows of a run's latest attempt,
-so that searching never has to look attempts up.
+Surrogate numbers (``bigint``) join the tables; the ids that people see (``run_id``, names) are
+unique columns. What a run measures hangs on its attempts; ``current`` marks rows of a run's latest
+attempt, so that searching never has to look attempts up.
 """
 
 from __future__ import annotations
@@ -229,9 +229,9 @@ metric_chunks = Table(
     Column("values", ARRAY(Double), nullable=False),
     PrimaryKeyConstraint("attempt", "key", "batch"),
 )
-"""Histories, packed: one row holds a batch of points of one series. ``batch`` is a random 63-bit number
-chosen by the writer; a replay is ignored. The migration stores the arrays without compression: it
-would cost seven eighths of the time of writing and save a third of the space."""
+"""Histories, packed: one row holds a batch of points of one series. ``batch`` is a random 63-bit
+number chosen by the writer; a replay is ignored. The migration stores the arrays without
+compression: it would cost seven eighths of the time of writing and save a third of the space."""
 
 datasets = Table(
     "datasets",

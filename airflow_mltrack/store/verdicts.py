@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from airflow_mltrack.entities.verdicts import CheckResult, Verdict
 from airflow_mltrack.exceptions import InvalidInput, NotFound
+from airflow_mltrack.store.canonical_json import canonical_value
 from airflow_mltrack.store.tables import verdicts
 
 _CHECK_FIELDS = frozenset(spec.name for spec in fields(CheckResult))
@@ -26,12 +27,13 @@ class Verdicts:
     def add(self, verdict: Verdict) -> Verdict:
         """Write a verdict.
 
-        :raises InvalidInput: when a check holds NaN or an infinity (say None, and let it fail).
+        :raises InvalidInput: when a check holds NaN or an infinity (say None, and let it fail), or
+            policy or details are not JSON-able.
         """
         values = {spec.name: getattr(verdict, spec.name) for spec in fields(verdict)}
         values["checks"] = [_check_row(check) for check in verdict.checks]
-        values["policy"] = dict(verdict.policy)
-        values["details"] = dict(verdict.details)
+        values["policy"] = canonical_value(dict(verdict.policy))
+        values["details"] = canonical_value(dict(verdict.details))
         self._connection.execute(insert(verdicts).values(**values))
         return self.get(verdict.verdict_id)
 

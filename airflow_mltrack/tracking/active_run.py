@@ -75,7 +75,7 @@ class ActiveRun:
         self.attempt_id = attempt.attempt_id
         self.attempt_number = attempt.number
         self.capture_code: Callable[[], CodeVersion] = capture_code_version
-        """Asks git about the code when a model is logged; who knows its place better replaces it."""
+        """Finds the code of a logged model; whoever knows its place better replaces it."""
         self._files = FileOwner(attempt_id=attempt.attempt_id)
         self._ended: RunStatus | None = None
         self._table_lock = threading.Lock()

@@ -160,7 +160,7 @@ def load_model(
     """Load the model that a URI names, after verifying its bytes and auditing its types.
 
     :param trusted_types: types that the package may hold, beside the settings' own.
-    :param check_environment: what to do where libraries differ from those of the package: ``error``,
+    :param check_environment: what to do where libraries differ from the package's: ``error``,
         ``warn`` (a missing library is still refused) or ``ignore``.
     :param allow_pickle: load a package whose format is ``pickle``, which runs its author's code.
     :raises ArtifactCorrupt: when bytes or digest are not the recorded ones.

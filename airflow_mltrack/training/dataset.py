@@ -120,8 +120,8 @@ def load_dataset(spec: DatasetSpec, *, opener: Opener | None = None) -> Dataset:
     :raises InvalidInput: when it is no table, a named column is missing, the target is not binary,
         has missing values or only one class, or no feature is left.
     """
-    synthetic = urlsplit(spec.uri).scheme == GENERATED_SCHEME
-    table = generate_from_uri(spec.uri) if synthetic else read_table(spec.uri, opener)
+    synthetic = is_generated(spec.uri)
+    table = load_table(spec.uri, opener)
     _check_columns(spec, table.frame)
     target, target_notes = read_target(table.frame[spec.target], spec.positive)
     excluded = {spec.target, *spec.drop, *([spec.time_column] if spec.time_column else [])}
@@ -139,6 +139,36 @@ def load_dataset(spec: DatasetSpec, *, opener: Opener | None = None) -> Dataset:
         profile=_profile(features, target, table, notes, synthetic=synthetic),
     )
     return Dataset(spec.title, table.frame, features, target, record, spec, notes)
+
+
+def is_generated(uri: str) -> bool:
+    """Whether a URI names rows that a generator makes up."""
+    return urlsplit(uri).scheme == GENERATED_SCHEME
+
+
+def load_table(uri: str, opener: Opener | None = None) -> TableFile:
+    """Read a table, or make the one that a ``generated:`` URI names; see :func:`.read_table`."""
+    return generate_from_uri(uri) if is_generated(uri) else read_table(uri, opener)
+
+
+def table_record(uri: str, table: TableFile) -> DatasetRecord:
+    """Describe a table that nothing is learned from, for example rows to score."""
+    columns = [
+        {"name": str(name), "type": column_type(table.frame[name])} for name in table.frame.columns
+    ]
+    return DatasetRecord(
+        name=_name_of(uri),
+        digest=table.digest,
+        source_type="generated" if is_generated(uri) else _source_type(uri),
+        source=_without_secrets(uri),
+        schema={"mlflow_colspec": columns},
+        profile={
+            "rows": len(table.frame),
+            "columns": len(columns),
+            "format": table.format,
+            "synthetic": is_generated(uri),
+        },
+    )
 
 
 def _names(label: str, value: object) -> tuple[str, ...]:

@@ -126,6 +126,8 @@ def score_distribution(events: NDArray[np.bool_], scores: Floats, threshold: flo
     low, high = float(scores.min()), float(scores.max())
     if low >= 0 and high <= 1:
         low, high = 0.0, 1.0
+    elif low == high:
+        low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, _HISTOGRAM_BINS + 1)
     return {
         "edges": _listed(edges),

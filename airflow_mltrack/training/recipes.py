@@ -242,10 +242,7 @@ def check_enough_minority_rows(pipeline: Any, target: NDArray[np.int64]) -> None
     resampler = dict(pipeline.steps).get(RESAMPLE)
     if resampler is None:
         return
-    needed = max(
-        (_neighbors(part) for part in (resampler, getattr(resampler, "smote", None)) if part),
-        default=0,
-    )
+    needed = _minority_neighbors(resampler)
     fewest = int(min(target.sum(), target.size - target.sum()))
     if fewest <= needed:
         raise InvalidInput(
@@ -257,9 +254,21 @@ def check_enough_minority_rows(pipeline: Any, target: NDArray[np.int64]) -> None
         )
 
 
-def _neighbors(resampler: object) -> int:
+def _minority_neighbors(resampler: object) -> int:
+    """Say how many neighbours of a minority row an over-sampler looks at; 0 for others."""
+    module = type(resampler).__module__
+    if module.startswith("imblearn.combine."):
+        return _minority_neighbors(getattr(resampler, "smote", None) or _default_smote())
+    if not module.startswith("imblearn.over_sampling."):
+        return 0
     counts = [getattr(resampler, name, None) for name in ("k_neighbors", "n_neighbors")]
     return max((count for count in counts if isinstance(count, int)), default=0)
+
+
+def _default_smote() -> object:
+    from imblearn.over_sampling import SMOTE
+
+    return SMOTE()
 
 
 def _build_classifier(recipe: RecipeSpec, trusted: Sequence[str], seed: int) -> object:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import shutil
 import tempfile
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
-from airflow_mltrack.exceptions import InvalidInput, NotFound
+from airflow_mltrack.exceptions import InvalidInput, MltrackError, NotFound, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,6 +71,7 @@ def read_table(uri: str, opener: Opener | None = None) -> TableFile:
 
     :raises NotFound: when it cannot be opened.
     :raises InvalidInput: when it is not a table, is empty or repeats a column name.
+    :raises MltrackError: when a large file finds no room in the temporary directory.
     """
     digest, copy = _copy(uri, opener or open_uri)
     with copy as local:
@@ -102,26 +103,46 @@ def _open_http(uri: str) -> BinaryIO:
 
 def _copy(uri: str, opener: Opener) -> tuple[str, BinaryIO]:
     """Copy the source, into memory while it is small, and return its sha256 and the copy."""
-    sha, size = hashlib.sha256(), 0
-    copy: BinaryIO = io.BytesIO()
-    try:
-        with closing(opener(uri)) as source:
-            while chunk := source.read(_CHUNK):
-                if size <= _IN_MEMORY < size + len(chunk):
-                    copy = _on_disk(copy)
-                sha.update(chunk)
-                size += copy.write(chunk)
-    except OSError as error:
-        raise NotFound("data set", uri, f"It cannot be read: {error}.") from error
+    sha = hashlib.sha256()
+    with ExitStack() as on_failure:
+        copy: BinaryIO = on_failure.enter_context(io.BytesIO())
+        for chunk in _chunks(uri, opener):
+            sha.update(chunk)
+            try:
+                if copy.tell() <= _IN_MEMORY < copy.tell() + len(chunk):
+                    copy = on_failure.enter_context(_on_disk(copy))
+                copy.write(chunk)
+            except OSError as error:
+                raise MltrackError(
+                    f"The data set {shorten(uri)} finds no room in {tempfile.gettempdir()} while "
+                    f"it is read: {error.strerror}. Make room there, or set TMPDIR to another place."
+                ) from error
+        on_failure.pop_all()  # the caller closes it
     copy.seek(0)
     return sha.hexdigest(), copy
 
 
+def _chunks(uri: str, opener: Opener) -> Iterator[bytes]:
+    try:
+        with closing(opener(uri)) as source:
+            while chunk := source.read(_CHUNK):
+                yield chunk
+            # http.client says nothing when the connection ends before the promised length.
+            missing = source.length if isinstance(source, HTTPResponse) else None
+    except (OSError, HTTPException) as error:
+        raise NotFound("data set", uri, f"It cannot be read: {error}.") from error
+    if missing:
+        raise NotFound("data set", uri, f"The answer stopped {missing} bytes early. Try again.")
+
+
 def _on_disk(copy: BinaryIO) -> BinaryIO:
     """Go on in a temporary file, which disappears by itself."""
-    moved = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - read_table closes it
-    copy.seek(0)
-    shutil.copyfileobj(copy, moved, _CHUNK)
+    moved = cast("BinaryIO", tempfile.TemporaryFile(buffering=0))  # noqa: SIM115 - _copy closes it
+    try:
+        moved.write(cast("io.BytesIO", copy).getbuffer())
+    except OSError:
+        moved.close()
+        raise
     return moved
 
 

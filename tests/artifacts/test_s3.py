@@ -228,7 +228,7 @@ def test_the_checksum_setting_reaches_boto3(s3_settings: S3Settings, checksums: 
     ("size", "part", "parallel"),
     [
         (0, s3.PART_BYTES, s3.PARALLEL_PARTS),
-        (79 * 2**30, s3.PART_BYTES * 1.1, s3.PARALLEL_PARTS - 1),
+        (49 * 2**30, s3.PART_BYTES * 1.1, s3.PARALLEL_PARTS - 1),
         (5 * 2**40, 550_000_000, 1),
     ],
 )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,3 +82,11 @@ def two_runs(client: TrackingClient) -> tuple[str, str]:
             run.log_text(name, "name.txt")
         ids.append(run.run_id)
     return ids[0], ids[1]
+
+
+@pytest.fixture
+def home_directory() -> Iterator[Path]:
+    """Directory for a local Airflow; see ``server_directory`` for why it is not below pytest's."""
+    parent = Path(tempfile.mkdtemp(prefix="mltrack-home-"))
+    yield parent / "home"
+    shutil.rmtree(parent, ignore_errors=True)

@@ -26,7 +26,11 @@ def scorecard(client: TrackingClient) -> str:
         for number in (1, 2):
             tx.registry.create_version(name, source=f"models:/m-{number}", user="ann")
             tx.history.append(
-                name=name, version=number, kind="registered", actor="ann", payload={"number": number}
+                name=name,
+                version=number,
+                kind="registered",
+                actor="ann",
+                payload={"number": number},
             )
         tx.registry.move(name, 1, "Archived")
         tx.registry.move(name, 2, "Production")

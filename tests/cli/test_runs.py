@@ -156,8 +156,7 @@ def test_export_names_a_file_that_cannot_be_written(mltrack: CommandLine, tmp_pa
 
 @pytest.mark.usefixtures("two_runs")
 def test_only_children_of_a_run(mltrack: CommandLine, client: TrackingClient) -> None:
-    with client.start_run("sweep", experiment="credit") as parent:
-        with parent.child("trial 0"):
-            pass
+    with client.start_run("sweep", experiment="credit") as parent, parent.child("trial 0"):
+        pass
     found = mltrack("runs", "list", "--parent", parent.run_id[:12], "--format", "json").json
     assert [row["name"] for row in found] == ["trial 0"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -93,6 +94,16 @@ def test_every_template_field_is_a_parameter_of_the_same_name(
     parameters = {argument.arg for argument in init.args.kwonlyargs}
     inherited = {"op_args", "op_kwargs"}
     assert set(operator.template_fields) - inherited <= parameters
+
+
+@pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.__name__)
+def test_no_parameter_has_a_name_that_airflow_uses(operator: type[BaseOperator]) -> None:
+    init = _init(operator)
+    if init is None:
+        return
+    known = set(inspect.signature(BaseOperator.__init__).parameters)
+    ours = {argument.arg for argument in init.args.kwonlyargs} - known
+    assert ours & set(dir(BaseOperator)) == set()
 
 
 def test_operators_were_found() -> None:

@@ -115,8 +115,9 @@ def test_a_deferred_task_leaves_its_run_open_and_finds_it_again(
     hook: MltrackHook, context: dict[str, Any], store: TrackingStore
 ) -> None:
     deferral = TaskDeferred.__new__(TaskDeferred)
-    with pytest.raises(TaskDeferred), task_run(context, hook) as run:  # type: ignore[arg-type]
-        run.log_metric("before", 1.0)
+    run = begin_task_run(context, hook)  # type: ignore[arg-type]
+    run.log_metric("before", 1.0)
+    with pytest.raises(TaskDeferred), task_run(context, hook):  # type: ignore[arg-type]
         raise deferral
     assert _run(store, run.run_id).status is RunStatus.RUNNING
     with task_run(context, hook) as again:  # type: ignore[arg-type]

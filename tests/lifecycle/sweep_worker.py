@@ -36,8 +36,6 @@ def work(
             time.sleep(600)
         return float(str(trial.params["x"]))
 
-    done = run_trials(
-        client, sweep, identity=worker_identity(worker, attempt), objective=objective
-    )
+    done = run_trials(client, sweep, identity=worker_identity(worker, attempt), objective=objective)
     client.close()
     return [trial.number for trial in done]

@@ -236,6 +236,16 @@ def test_a_verdict_counts_only_against_the_version_it_was_compared_with(
     assert promote(client, "credit", 2, "Production", actor="ada").changed
 
 
+def test_an_open_model_refuses_a_verdict_that_its_caller_relies_on_and_that_failed(
+    client: TrackingClient, add_version: AddVersion, add_verdict: AddVerdict
+) -> None:
+    version = add_version()
+    failed = add_verdict(version, passed=False)
+    assert "did not pass" in str(refusal(client, version, verdict_id=failed.verdict_id))
+    passed = add_verdict(version)
+    promote(client, "credit", 1, "Production", actor="ada", verdict_id=passed.verdict_id)
+
+
 def test_an_older_verdict_than_the_latest_does_not_count(
     client: TrackingClient, gated: ModelVersion, add_verdict: AddVerdict
 ) -> None:

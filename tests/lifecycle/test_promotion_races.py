@@ -182,7 +182,7 @@ def test_killed_at_any_moment_records_and_history_agree(
         events = len(list_history(client, "credit"))
         restless = processes.Process(target=promote_for_ever, args=(settings,))
         restless.start()
-        wait_until(lambda known=events: len(list_history(client, "credit")) > known + 4)  # type: ignore[misc]
+        wait_until(lambda known=events: len(list_history(client, "credit")) > known + 4)
         time.sleep(0.003 * number)
         restless.kill()
         restless.join(PATIENCE)

@@ -139,6 +139,15 @@ def test_a_trial_that_another_worker_has_taken_over_stays_with_it(client: Tracki
     assert trial_state(client, sweep) is TrialState.RUNNING
 
 
+def test_a_trial_that_has_ended_stays_ended(client: TrackingClient) -> None:
+    sweep, attempt = start_trial(client)
+    with client.store.transaction() as tx:
+        tx.sweeps.finish(sweep, 0, state=TrialState.COMPLETE, value=0.7)
+    fall_silent(client, attempt)
+    assert len(reap(client, silent_for=LIMIT)) == 1
+    assert trial_state(client, sweep) is TrialState.COMPLETE
+
+
 def test_a_nested_run_of_no_sweep_is_closed_too(client: TrackingClient) -> None:
     parent = open_attempt(client)
     child = open_attempt(client, parent=parent.run_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import text
 
 from airflow_mltrack.entities.inputs import DatasetRecord
 from airflow_mltrack.entities.lineage import LineageNode
 from airflow_mltrack.entities.registry import ModelVersion
+from airflow_mltrack.entities.runs import RunIdentity
 from airflow_mltrack.exceptions import (
     ArtifactCorrupt,
     Conflict,
@@ -24,12 +27,17 @@ from airflow_mltrack.exceptions import (
     NotFound,
     PromotionRefused,
 )
-from airflow_mltrack.lifecycle.held_out import HeldOutRows, held_out_rows
+from airflow_mltrack.lifecycle.held_out import (
+    HeldOutRows,
+    held_out_rows,
+    refuse_training_rows,
+)
 from airflow_mltrack.lifecycle.policy import policy_digest
 from airflow_mltrack.lifecycle.promotion import list_history, promote, verify_history
 from airflow_mltrack.lifecycle.registration import register_model
 from airflow_mltrack.lifecycle.training_spec import TrainingSpec
 from airflow_mltrack.lifecycle.validation import list_verdicts, validate_version, verdict_json
+from airflow_mltrack.store.canonical_json import digest_of
 from airflow_mltrack.tracking.client import TrackingClient
 from airflow_mltrack.training.dataset import DatasetSpec
 from airflow_mltrack.training.splits import SplitSpec
@@ -64,7 +72,13 @@ def table(tmp_path: Path) -> DatasetSpec:
 def train(client: TrackingClient, table: DatasetSpec) -> Train:
     """Give a function that trains on the table, logs the package and registers it."""
 
-    def make(feature: str = "x", *, tells: bool = True, gates: object = GATES) -> ModelVersion:
+    def make(
+        feature: str = "x",
+        *,
+        tells: bool = True,
+        records_split: bool = True,
+        gates: object = GATES,
+    ) -> ModelVersion:
         from sklearn.linear_model import LogisticRegression
 
         from airflow_mltrack.lifecycle.prepared_data import prepare
@@ -76,7 +90,8 @@ def train(client: TrackingClient, table: DatasetSpec) -> Train:
         model = LogisticRegression().fit(features[[feature]], prepared.dataset.target[rows])
         with client.start_run("training", heartbeat=False) as run:
             run.log_input(prepared.dataset.record, "training")
-            run.log_param("split.digest", prepared.split.digest)
+            if records_split:
+                run.log_param("split.digest", prepared.split.digest)
             logged = run.log_model(
                 model,
                 "model",
@@ -110,6 +125,7 @@ def test_a_good_version_passes_on_the_rows_its_training_held_out(
     assert list_verdicts(client, "credit", 1) == [verdict]
     event = list_history(client, "credit")[-1]
     assert (event.kind, event.payload["verdict_id"]) == ("verdict", verdict.verdict_id)
+    assert event.payload["sha256"] == digest_of(verdict_json(verdict))
     assert verify_history(client, "credit") is None
     with client.store.transaction() as tx:
         edges = tx.lineage.upstream(LineageNode("model_version", "credit/1"))
@@ -177,6 +193,62 @@ def test_rows_that_training_saw_are_refused(
             validate_version(client, "credit", 1, actor="ada", dataset=table, split=split)
     assert validate_version(client, "credit", 1, actor="ada", dataset=table, split=SPLIT).passed
     assert len(list_verdicts(client, "credit")) == 1
+
+
+def test_a_later_attempt_of_the_training_does_not_change_what_was_held_out(
+    client: TrackingClient, table: DatasetSpec, train: Train
+) -> None:
+    version = train()
+    assert version.run_id is not None
+    with client.store.transaction() as tx:
+        run = tx.runs.get(version.run_id)
+        identity = RunIdentity(logical_key="task:t", attempt_key="ti:2")
+        tx.connection.execute(
+            text("UPDATE runs SET logical_key = 'task:t' WHERE run_id = :id"), {"id": run.run_id}
+        )
+        _, later = tx.runs.open(experiment_id=run.experiment_id, identity=identity)
+        assert (later.run_id, later.number) == (run.run_id, 2)
+        tx.runs.log_params(later.attempt_id, {"split.digest": "another"})
+    with pytest.raises(InvalidInput, match="learned from this table"):
+        validate_version(client, "credit", 1, actor="ada", dataset=table)
+    assert validate_version(client, "credit", 1, actor="ada").passed
+
+
+def test_a_training_that_recorded_no_split_is_believed_its_callers_split(
+    client: TrackingClient, table: DatasetSpec, train: Train
+) -> None:
+    train(records_split=False)
+    assert validate_version(client, "credit", 1, actor="ada", dataset=table, split=SPLIT).passed
+    with pytest.raises(InvalidInput, match="learned from this table"):
+        validate_version(client, "credit", 1, actor="ada", dataset=table)
+
+
+def test_synthetic_rows_mark_the_verdict(client: TrackingClient, train: Train) -> None:
+    train()
+    fresh = fresh_rows()
+    record = replace(fresh.record, profile={"synthetic": True})
+    rows = HeldOutRows(record, fresh.features, fresh.target)
+    verdict = validate_version(client, "credit", 1, actor="ada", dataset=rows)
+    assert verdict.details["synthetic"] is True
+
+
+def test_facts_that_cannot_be_kept_are_refused(client: TrackingClient, train: Train) -> None:
+    train()
+    with pytest.raises(InvalidInput, match="payload value"):
+        validate_version(client, "credit", 1, actor="ada", details={"when": object()})
+    assert list_verdicts(client, "credit") == []
+
+
+def test_a_package_without_a_run_is_judged_on_any_rows(
+    client: TrackingClient, train: Train
+) -> None:
+    version = train()
+    orphan = replace(version, model_id=None)
+    refuse_training_rows(client, orphan, fresh_rows())
+    with client.store.transaction() as tx:
+        experiment = tx.experiments.ensure("Default").experiment_id
+        imported = tx.models.create(experiment_id=experiment, name="imported")
+    refuse_training_rows(client, replace(version, model_id=imported.model_id), fresh_rows())
 
 
 def fresh_rows(rows: int = 120, *, digest: str = "f" * 64) -> HeldOutRows:

@@ -22,11 +22,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from airflow_mltrack.model_package.writer import write_package
 
-pytestmark = [
-    # Raised inside mlflow: by its own use of pydantic and of pandas.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow.*"),
-    pytest.mark.filterwarnings("ignore::FutureWarning:mlflow.*"),
-]
+pytestmark = pytest.mark.filterwarnings(
+    # From mlflow's own modules while they are imported.
+    "ignore:.*Any type hint is inferred as AnyType:UserWarning"
+)
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +140,7 @@ def test_mlflows_check_asks_for_every_column_and_takes_missing_values(
         stock.predict(table.drop(columns="income"))
 
 
+@pytest.mark.filterwarnings("ignore:.*Inferred schema contains integer:UserWarning")
 def test_our_signature_is_the_one_mlflow_infers(
     mlflow: Any, table: pd.DataFrame, tmp_path: Path
 ) -> None:
@@ -181,3 +181,25 @@ def test_mlflow_loads_a_package_where_airflow_mltrack_cannot_be_imported(
         timeout=120,
     )
     assert done.stdout.strip() == str(original.predict(table.iloc[:5]).tolist()), done.stderr
+
+
+def test_category_columns_reach_a_model_that_needs_them(
+    mlflow: Any, table: pd.DataFrame, target: Any, tmp_path: Path
+) -> None:
+    typed = table.assign(purpose=table["purpose"].astype("category"))
+    original = LGBMClassifier(n_estimators=5, verbose=-1).fit(typed, target)
+    manifest = write_package(original, tmp_path / "model", training_data=typed)
+    assert manifest.signature is not None
+    stock = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    assert np.array_equal(stock.predict(typed), original.predict(typed))
+
+
+def test_category_columns_that_may_be_texts_keep_the_signature(
+    mlflow: Any, pipeline_of: Any, table: pd.DataFrame, target: Any, tmp_path: Path
+) -> None:
+    typed = table.assign(purpose=table["purpose"].astype("category"))
+    original = pipeline_of(LogisticRegression()).fit(typed, target)
+    write_package(original, tmp_path / "model", training_data=typed)
+    stock = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    assert stock.metadata.signature is not None
+    assert np.array_equal(stock.predict(table), original.predict(typed))

@@ -122,7 +122,9 @@ def test_constraints_warn_by_default_and_refuse_on_request(
 
 def test_a_missing_library_is_refused(package: Path) -> None:
     rewrite_environment(package, {"nowhere-at-all": "1.0", "numpy": "0.1"})
-    with pytest.raises(EnvironmentMismatch, match=r"nowhere-at-all 1\.0 \(here: missing\)") as found:
+    with pytest.raises(
+        EnvironmentMismatch, match=r"nowhere-at-all 1\.0 \(here: missing\)"
+    ) as found:
         load_model(package)
     assert set(found.value.differences) == {"nowhere-at-all"}
     load_model(package, check_environment="ignore")

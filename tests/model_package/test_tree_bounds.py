@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import skops.io
 from sklearn.ensemble import (
     BaggingClassifier,
     GradientBoostingClassifier,
@@ -137,4 +136,3 @@ def test_honest_trees_of_all_kinds_pass(rows: tuple[Any, Any]) -> None:
     ):
         check_trees(model.fit(numbers, target), "here")
     check_trees(IsolationForest(n_estimators=3, max_features=2).fit(numbers), "here")
-    check_trees(skops.io, "here")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import os
 import pickle
@@ -26,6 +27,8 @@ from airflow_mltrack.model_package.trusted_types import REGISTRY_TRUSTED_TYPES, 
 from airflow_mltrack.model_package.writer import write_package
 
 Edit = Callable[[dict[str, Any]], None]
+
+IDS = itertools.count(1)
 
 
 class Exploit:
@@ -76,7 +79,13 @@ def skops_with(edit: Edit, obj: Any = None) -> bytes:
 
 def node(loader: str, dotted: str, **more: Any) -> dict[str, Any]:
     module, _, name = dotted.rpartition(".")
-    return {"__loader__": loader, "__module__": module, "__class__": name, "__id__": 99999, **more}
+    return {
+        "__loader__": loader,
+        "__module__": module,
+        "__class__": name,
+        "__id__": next(IDS),
+        **more,
+    }
 
 
 def put(state: dict[str, Any]) -> Edit:
@@ -91,9 +100,7 @@ def put(state: dict[str, Any]) -> Edit:
 def arguments(*values: str) -> dict[str, Any]:
     """A tuple of texts, as skops writes it."""
     items = [node("JsonNode", "builtins.str", content=json.dumps(value)) for value in values]
-    for place, item in enumerate(items):
-        item["__id__"] = 5000 + place
-    return {**node("TupleNode", "builtins.tuple", content=items), "__id__": 4999}
+    return node("TupleNode", "builtins.tuple", content=items)
 
 
 def test_a_pickle_named_skops_does_not_run(package: Path, tmp_path: Path) -> None:
@@ -220,11 +227,12 @@ def set_protocol(value: object) -> Edit:
         (skops_with(put(node("MethodNode", "builtins.list", content={}))), "MethodNode"),
         (skops_with(put(node("OperatorFuncNode", "operator.x", attrs={}))), "OperatorFuncNode"),
         (skops_with(put({"__loader__": "ListNode"})), "__module__"),
+        (skops_with(put(node("ListNode", "builtins.list", content=[1]))), "no plain skops"),
         (skops_with(put(node("TypeNode", "a.b") | {"__class__": 3})), "names no type"),
         (skops_with(put(node("BytesNode", "builtins.bytes", file="/etc/hostname"))), "reads"),
         (skops_with(put(node("BytesNode", "builtins.bytes", file=["x"]))), "no plain skops"),
     ],
-    ids=range(17),
+    ids=range(18),
 )
 def test_files_that_are_not_plain_are_refused(data: bytes, reason: str, tmp_path: Path) -> None:
     file = tmp_path / "model.skops"
@@ -301,6 +309,18 @@ def test_a_broken_schema_of_trusted_types_is_refused_when_built(tmp_path: Path) 
         skops_format.load(file)
 
 
+def test_a_node_may_not_hide_behind_the_id_of_another(tmp_path: Path) -> None:
+    keys = node("ListNode", "builtins.list", content=[node("TypeNode", "builtins.str")])
+    other = node("ListNode", "builtins.list", content=[node("TypeNode", "lightgbm.basic.Booster")])
+    keys["__id__"] = other["__id__"]
+    state = node("DictNode", "builtins.dict", content={}, key_types=keys)
+    both = node("ListNode", "builtins.list", content=[other, state])
+    file = tmp_path / "model.skops"
+    file.write_bytes(skops_with(put(both)))
+    with pytest.raises(UntrustedPackage, match="two different nodes have the id"):
+        audit(file)
+
+
 def test_a_caller_may_trust_more(tmp_path: Path) -> None:
     file = tmp_path / "model.skops"
     file.write_bytes(skops_with(put(node("TypeNode", "decimal.Decimal"))))
@@ -323,7 +343,8 @@ def test_the_list_trusts_no_sampler_and_nothing_that_runs_code() -> None:
 
     modules = {name.rpartition(".")[0] for name in REGISTRY_TRUSTED_TYPES}
     tops = {module.partition(".")[0] for module in modules}
-    assert tops == {"builtins", "collections", "imblearn", "lightgbm", "numpy", "scipy", "sklearn"}
+    libraries = {"imblearn", "lightgbm", "numpy", "scipy", "sklearn"}
+    assert tops == {"builtins", "collections", "_loss"} | libraries
     assert not [name for name in modules if "_sampling" in name or "combine" in name]
     assert not {"builtins.eval", "builtins.exec", "builtins.getattr"} & REGISTRY_TRUSTED_TYPES
     for name in ("sklearn.pipeline.Pipeline", "lightgbm.basic.Booster", "sklearn.tree._tree.Tree"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import zipfile
 from datetime import datetime, timezone
 from pathlib import Path
@@ -162,7 +161,8 @@ def test_a_function_of_the_users_own_is_refused_unless_trusted(
     with pytest.raises(UnsupportedModel, match=r"json\.dumps"):
         write_package(model, tmp_path / "refused")
     write_package(model, tmp_path / "taken", trusted_types=["json.dumps"])
-    assert load_model(tmp_path / "taken", trusted_types=["json.dumps"])
+    loaded = load_model(tmp_path / "taken", trusted_types=["json.dumps"])
+    assert loaded.model.steps[0][1].func is json.dumps
 
 
 def test_numpy_functions_may_be_in_a_pipeline(
@@ -189,16 +189,6 @@ def test_the_same_model_gives_the_same_digest_twice(
     assert first.created_at == "2026-01-02T03:04:05+00:00"
     later = write_package(original, tmp_path / "c", training_data=table)
     assert later.digest != first.digest
-
-
-def test_packaging_a_typical_pipeline_is_quick(
-    pipeline_of: Any, table: pd.DataFrame, tmp_path: Path
-) -> None:
-    original = pipeline_of(LGBMClassifier(n_estimators=50, verbose=-1, n_jobs=1))
-    write_package(original, tmp_path / "warm", training_data=table)
-    started = time.process_time()
-    write_package(original, tmp_path / "model", training_data=table)
-    assert time.process_time() - started < 0.5
 
 
 def test_seeds_code_and_metadata_are_recorded(
@@ -254,9 +244,7 @@ def test_an_explicit_example_is_stored_as_it_is(
 
 def test_a_given_signature_is_kept(logistic: Any, table: pd.DataFrame, tmp_path: Path) -> None:
     signature = infer_signature(table, constraints=False)
-    manifest = write_package(
-        logistic, tmp_path / "model", training_data=table, signature=signature
-    )
+    manifest = write_package(logistic, tmp_path / "model", training_data=table, signature=signature)
     assert manifest.signature == signature
 
 
@@ -316,3 +304,11 @@ def test_unfitted_parts_that_predict_otherwise_are_noticed(
         write_package(
             Drifting().fit(table, target), tmp_path / "m", training_data=table, format="pickle"
         )
+
+
+def test_what_skops_cannot_write_is_refused(tmp_path: Path) -> None:
+    from sklearn.cluster import Birch
+
+    model = Birch(n_clusters=None).fit([[0.0], [1.0], [2.0]])
+    with pytest.raises(UnsupportedModel, match="skops cannot write it"):
+        write_package(model, tmp_path / "model")

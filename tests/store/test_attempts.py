@@ -91,8 +91,8 @@ def test_a_silent_attempt_is_stale_until_its_next_heartbeat(store: TrackingStore
         _, ended = tx.runs.open(experiment_id=0)
         tx.runs.set_status(ended.attempt_id, RunStatus.FINISHED)
         tx.connection.exec_driver_sql(
-            "UPDATE attempts SET heartbeat_at = now() - interval '2 minutes' WHERE id IN (%s, %s)"
-            % (silent.attempt_id, ended.attempt_id)
+            "UPDATE attempts SET heartbeat_at = now() - interval '2 minutes' "
+            f"WHERE id IN ({silent.attempt_id}, {ended.attempt_id})"
         )
         assert [one.attempt_id for one in tx.runs.stale(silent_for=minute)] == [silent.attempt_id]
         tx.runs.heartbeat(silent.attempt_id)

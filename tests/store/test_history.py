@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 import psycopg
@@ -22,10 +23,12 @@ from tests.store.json_facts import FACTS, TEXT
 from tests.store.processes import at_once
 
 
-def append(store: TrackingStore, name: str = "credit", **payload: object) -> HistoryEvent:
+def append(
+    store: TrackingStore, name: str = "credit", payload: Mapping[str, object] | None = None
+) -> HistoryEvent:
     with store.transaction() as tx:
         return tx.history.append(
-            name=name, version=1, kind="transition", actor="ada", payload=payload
+            name=name, version=1, kind="transition", actor="ada", payload=payload or {}
         )
 
 
@@ -35,7 +38,7 @@ def verify(store: TrackingStore, name: str = "credit") -> int | None:
 
 
 def test_each_event_holds_the_hash_of_the_one_before(store: TrackingStore) -> None:
-    events = [append(store, number=number) for number in range(3)]
+    events = [append(store, payload={"number": number}) for number in range(3)]
     assert events[0].previous_hash == GENESIS
     assert [event.previous_hash for event in events[1:]] == [event.hash for event in events[:2]]
     with store.transaction() as tx:
@@ -107,7 +110,7 @@ def test_the_database_itself_refuses_to_change_history(
 def test_a_row_touched_behind_the_triggers_back_is_named(
     store: TrackingStore, database_url: str, tampering: str
 ) -> None:
-    events = [append(store, number=number) for number in range(5)]
+    events = [append(store, payload={"number": number}) for number in range(5)]
     broken = events[2].event_id
     with psycopg.connect(database_url) as connection:
         connection.execute("SET session_replication_role = replica")
@@ -141,7 +144,7 @@ def test_a_payload_that_cannot_be_kept_is_refused(
     store: TrackingStore, payload: dict[str, object]
 ) -> None:
     with pytest.raises(InvalidInput):
-        append(store, **payload)
+        append(store, payload=payload)
     assert verify(store) is None
 
 

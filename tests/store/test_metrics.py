@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
@@ -461,3 +462,48 @@ def test_a_thinned_history_holds_points_of_the_history_and_its_extremes(
     if max_points >= 4 and numbers:
         values = {point.rsplit(", ", 1)[1] for point in kept}
         assert {f"{min(numbers)!r})", f"{max(numbers)!r})"} <= values
+
+
+ACTIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("log"), st.integers(0, 6), POINTS.filter(bool)),
+        st.tuples(st.just("replay"), st.integers(0, 6), st.just([])),
+        st.tuples(st.just("compact"), st.just(0), st.just([])),
+    ),
+    max_size=12,
+)
+
+
+@examples(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(ACTIONS)
+def test_histories_are_what_the_model_says_however_writes_replays_and_compactions_follow(
+    store: TrackingStore, actions: list[tuple[str, int, list[tuple[int, int, float]]]]
+) -> None:
+    attempt = new_attempt(store)
+    written: dict[int, list[tuple[int, int, float]]] = {}
+    best: tuple[int, int, float] | None = None
+    for action, number, points in actions:
+        with store.transaction() as tx:
+            if action == "compact":
+                tx.metrics.compact(attempt)
+                continue
+            # A batch number stands for the same points for ever.
+            batch = written.setdefault(number, points) if action == "log" else written.get(number)
+            if batch:
+                made = [loss(step, value, timestamp) for step, timestamp, value in batch]
+                tx.metrics.log_points(attempt, made, batch=number)
+        for point in batch or []:
+            if best is None or rank(point) > rank(best):
+                best = point
+    everything = [point for points in written.values() for point in points]
+    expected = [(step, at, repr(value + 0.0)) for step, at, value in model_history(everything)]
+    assert comparable(history(store, attempt)) == expected
+    found = latest(store, attempt).get("loss")
+    shown = None if found is None else (found.step, found.timestamp, found.value)
+    assert repr(shown) == repr(best)
+
+
+def rank(point: tuple[int, int, float]) -> tuple[int, int, float]:
+    return point[0], point[1], 0.0 if math.isnan(point[2]) else point[2]

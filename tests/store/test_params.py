@@ -38,7 +38,7 @@ def test_another_value_is_refused_with_key_old_and_new(store: TrackingStore) -> 
         _, attempt = tx.runs.open(experiment_id=0)
         tx.runs.log_params(attempt.attempt_id, {"depth": "3"})
     with (
-        pytest.raises(Conflict, match="param 'depth'.*'3'.*'4'.*once"),
+        pytest.raises(Conflict, match=r"param 'depth'.*'3'.*'4'.*once"),
         store.transaction() as tx,
     ):
         tx.runs.log_params(attempt.attempt_id, {"depth": "4", "new": "1"})

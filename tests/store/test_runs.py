@@ -73,7 +73,7 @@ def test_an_imported_run_keeps_its_id_and_start(store: TrackingStore) -> None:
         )
         assert (run.run_id, run.started_at, attempt.started_at) == ("abc-1", start, start)
         assert tx.runs.get("abc-1").status is RunStatus.SCHEDULED
-        with pytest.raises(Conflict, match="abc-1.*exists already"):
+        with pytest.raises(Conflict, match=r"abc-1.*exists already"):
             open_run(tx, run_id="abc-1")
 
 
@@ -148,9 +148,9 @@ def test_an_attempt_key_belongs_to_one_run(store: TrackingStore) -> None:
     with store.transaction() as tx:
         open_run(tx, identity=identity("a", "one"))
         open_run(tx, identity=identity("b", "two"))
-    with pytest.raises(Conflict, match="ti:a.*another run"), store.transaction() as tx:
+    with pytest.raises(Conflict, match=r"ti:a.*another run"), store.transaction() as tx:
         open_run(tx, identity=identity("a", "three"))
-    with pytest.raises(Conflict, match="ti:a.*another run"), store.transaction() as tx:
+    with pytest.raises(Conflict, match=r"ti:a.*another run"), store.transaction() as tx:
         open_run(tx, identity=identity("a", "two"))
     with store.transaction() as tx:
         assert tx.runs.find(identity("a", "three").logical_key) is None
@@ -162,7 +162,7 @@ def test_the_experiment_and_the_parent_must_be_there(store: TrackingStore) -> No
         tx.experiments.delete(gone.experiment_id)
         with pytest.raises(NotFound, match="experiment '77'"):
             tx.runs.open(experiment_id=77)
-        with pytest.raises(Conflict, match="'gone'.*deleted"):
+        with pytest.raises(Conflict, match=r"'gone'.*deleted"):
             tx.runs.open(experiment_id=gone.experiment_id)
         with pytest.raises(NotFound, match="parent run 'nobody'"):
             open_run(tx, parent_run_id="nobody", identity=identity())
@@ -270,7 +270,7 @@ def test_a_run_is_renamed_deleted_and_restored(store: TrackingStore) -> None:
 def test_an_unknown_attempt_number_is_not_found(store: TrackingStore) -> None:
     with store.transaction() as tx:
         run, _ = open_run(tx)
-        with pytest.raises(NotFound, match="#2.*It has 1"):
+        with pytest.raises(NotFound, match=r"#2.*It has 1"):
             tx.runs.data(run.run_id, attempt=2)
         with pytest.raises(NotFound, match="attempt '999'"):
             tx.runs.attempt(999)

@@ -5,6 +5,11 @@ import decimal
 import gzip
 import hashlib
 import io
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,11 +17,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from airflow_mltrack.exceptions import InvalidInput, NotFound
+from airflow_mltrack.exceptions import InvalidInput, MltrackError, NotFound
 from airflow_mltrack.training import table_file
 from airflow_mltrack.training.dataset import Dataset, DatasetSpec, load_dataset
 
-from .conftest import WriteTable
+WriteTable = Callable[..., DatasetSpec]
 
 
 def test_the_record_holds_digest_schema_and_profile(dataset: Dataset) -> None:
@@ -65,6 +70,41 @@ def test_a_large_file_waits_on_disk_and_has_the_same_digest(
     monkeypatch.setattr(table_file, "_IN_MEMORY", 1000)
     monkeypatch.setattr(table_file, "_CHUNK", 600)
     assert load_dataset(dataset.spec).record.digest == dataset.record.digest
+
+
+def test_a_full_disk_is_told_apart_from_missing_data(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_file, "_IN_MEMORY", 1000)
+    monkeypatch.setattr(table_file, "_CHUNK", 600)
+    monkeypatch.setattr("tempfile.TemporaryFile", partial(Path("/dev/full").open, "wb"))
+    with pytest.raises(MltrackError, match=r"No space left on device.*TMPDIR"):
+        load_dataset(dataset.spec)
+
+
+@pytest.mark.parametrize("promised", [1.0, 1.5])
+def test_a_download_that_stops_early_is_refused(dataset: Dataset, promised: float) -> None:
+    content = Path(dataset.spec.uri).read_bytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(int(len(content) * promised)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        spec = replace(dataset.spec, uri=f"http://127.0.0.1:{server.server_port}/t.csv")
+        if promised > 1:
+            with pytest.raises(NotFound, match="bytes early"):
+                load_dataset(spec)
+        else:
+            assert load_dataset(spec).record.digest == dataset.record.digest
+        server.shutdown()
 
 
 def test_an_opener_reads_what_nothing_else_opens(dataset: Dataset) -> None:

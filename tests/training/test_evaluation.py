@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -33,14 +32,14 @@ def made(rows: int, *, rate: float = 0.2, digits: int | None = None, seed: int =
 
 
 @pytest.fixture(params=["smooth", "with ties", "one value", "perfect", "inverted"])
-def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+def case(request: pytest.FixtureRequest) -> Case:
     """Give scores of very different kinds."""
     target, score = made(2000, digits=1 if request.param == "with ties" else None)
     if request.param == "one value":
         score = np.full(2000, 0.3)
     if request.param in ("perfect", "inverted"):
         score = np.abs(target - (0.9 if request.param == "inverted" else 0.1))
-    yield target, score
+    return target, score
 
 
 def test_every_metric_agrees_with_its_definition(case: Case) -> None:
@@ -181,7 +180,7 @@ def test_the_bootstrap_resamples_rows_within_classes() -> None:
     events, rest = np.flatnonzero(target), np.flatnonzero(1 - target)
     generator = np.random.default_rng(1)
     slow = []
-    for _ in range(2000):
+    for _ in range(600):
         rows = np.concatenate(
             [generator.choice(events, events.size), generator.choice(rest, rest.size)]
         )
@@ -189,13 +188,13 @@ def test_the_bootstrap_resamples_rows_within_classes() -> None:
             (
                 reference.roc_auc_score(target[rows], score[rows]),
                 reference.average_precision_score(target[rows], score[rows]),
-                reference.brier_score_loss(target[rows], score[rows]),
+                np.mean((target[rows] - score[rows]) ** 2),
             )
         )
     low, high = np.quantile(slow, [0.025, 0.975], axis=0)
-    found = bootstrap_intervals(target, score, ["auc", "pr_auc", "brier"], n=2000, seed=2)
-    np.testing.assert_allclose([found[name][0] for name in found], low, atol=0.01)
-    np.testing.assert_allclose([found[name][1] for name in found], high, atol=0.01)
+    found = bootstrap_intervals(target, score, ["auc", "pr_auc", "brier"], n=600, seed=2)
+    np.testing.assert_allclose([found[name][0] for name in found], low, atol=0.015)
+    np.testing.assert_allclose([found[name][1] for name in found], high, atol=0.015)
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:

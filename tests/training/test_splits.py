@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.model_selection import train_test_split
 
 from airflow_mltrack.exceptions import InvalidInput
-from airflow_mltrack.training.dataset import Dataset, load_dataset
+from airflow_mltrack.training.dataset import Dataset, DatasetSpec, load_dataset
 from airflow_mltrack.training.splits import Split, SplitSpec, make_split
 
-from .conftest import WriteTable
+WriteTable = Callable[..., DatasetSpec]
 
 
 def all_parts(split: Split) -> list[np.ndarray]:

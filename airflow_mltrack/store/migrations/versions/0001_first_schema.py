@@ -15,7 +15,7 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915 - a frozen schema, read from top to bottom
     op.create_table(
         "experiments",
         sa.Column(

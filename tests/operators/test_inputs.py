@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_mltrack.exceptions import InvalidInput
+from airflow_mltrack.operators.inputs import (
+    choice,
+    dataset_spec,
+    mapping,
+    split_spec,
+    training_spec,
+    version_number,
+    whole_number,
+)
+
+
+def test_optional_dag_params_can_be_passed_on_as_they_are() -> None:
+    spec = dataset_spec(
+        {"uri": "a.csv", "target": "bad", "positive": "", "drop": "id, ,name ", "categorical": None}
+    )
+    assert (spec.positive, spec.drop, spec.categorical) == (None, ("id", "name"), ())
+
+
+def test_a_data_set_may_come_as_json_text() -> None:
+    assert dataset_spec('{"uri": "a.csv", "target": "bad"}').uri == "a.csv"
+
+
+@pytest.mark.parametrize("value", ["not json", "[1]", 7, {"uri": "a.csv"}, {"target": "bad"}])
+def test_what_is_no_data_set_is_refused(value: object) -> None:
+    with pytest.raises(InvalidInput, match="data set"):
+        dataset_spec(value)
+
+
+def test_what_is_not_given_keeps_its_default() -> None:
+    spec = training_spec(
+        dataset={"uri": "a.csv", "target": "bad"},
+        recipe=None,
+        split=None,
+        metric=None,
+        seed="7",
+        options={"n_bootstrap": 0},
+    )
+    assert (spec.metric, spec.seed, spec.n_bootstrap) == ("auc", 7, 0)
+    assert split_spec("") is None
+    assert split_spec({"seed": 1}) is not None
+
+
+def test_an_unknown_option_is_named() -> None:
+    with pytest.raises(InvalidInput, match="bootstraps"):
+        training_spec(
+            dataset={"uri": "a.csv", "target": "bad"},
+            recipe={},
+            split={},
+            metric="auc",
+            seed=None,
+            options={"bootstraps": 1},
+        )
+
+
+@pytest.mark.parametrize(("value", "number"), [(3, 3), ("3", 3), (" 12 ", 12), (0, 0)])
+def test_numbers_come_as_text_from_templates(value: object, number: int) -> None:
+    assert whole_number("x", value) == number
+
+
+@pytest.mark.parametrize("value", ["", "None", "-1", "1.5", True, "²", None])
+def test_what_is_no_number_is_refused(value: object) -> None:
+    with pytest.raises(InvalidInput):
+        version_number(value)
+
+
+def test_a_mapping_is_a_mapping() -> None:
+    assert mapping("x", None) == {}
+    with pytest.raises(InvalidInput, match="it is a mapping"):
+        mapping("x", [1])
+
+
+def test_a_choice_lists_what_is_known() -> None:
+    assert choice("on_refusal", "skip", ("fail", "skip")) == "skip"
+    with pytest.raises(InvalidInput, match="it is fail or skip"):
+        choice("on_refusal", "Skip", ("fail", "skip"))
