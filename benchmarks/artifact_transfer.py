@@ -39,6 +39,7 @@ class ZeroServer(http.server.BaseHTTPRequestHandler):
     """As much of S3 as a transfer needs: multipart uploads to nowhere, ranged reads of zeros."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     size = 0
     _zeros = memoryview(bytes(MIB))
 

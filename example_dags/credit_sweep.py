@@ -146,8 +146,6 @@ with DAG(
         task_id="validate",
         name=MODEL,
         version=register.output["version"],
-        dataset=data.output,
-        split=SPLIT,
         experiment=EXPERIMENT,
     )
     stage = PromoteModelOperator(

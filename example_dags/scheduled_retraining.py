@@ -76,8 +76,6 @@ with DAG(
         task_id="validate",
         name=MODEL,
         version=register.output["version"],
-        dataset=data.output,
-        split=SPLIT,
         on_failure="skip",
     )
     PromoteModelOperator(

@@ -47,6 +47,8 @@ PARALLEL_PARTS = 4
 """Parts under way at a time; they and one more are what a transfer keeps in memory."""
 RETRIES = 4
 """Times that boto3 tries a request, with pauses in between."""
+_READ_BYTES = 4 * 1024 * 1024
+_PARALLEL_READS = 8
 _MAX_PARTS = 10_000
 _DELETE_BATCH = 1_000
 _LIST_PAGE = 1_000
@@ -172,14 +174,15 @@ class S3ArtifactStore(ArtifactStore):
         with self._errors(key):
             found = self._client.head_object(Bucket=self.bucket, Key=name)
             read = partial(self._read_part, name, found["ETag"])
-            starts = iter(range(0, found["ContentLength"], PART_BYTES))
-            with ThreadPoolExecutor(PARALLEL_PARTS, "mltrack-download") as pool:
-                parts = deque(pool.submit(read, at) for at in islice(starts, PARALLEL_PARTS))
+            starts = iter(range(0, found["ContentLength"], _READ_BYTES))
+            with ThreadPoolExecutor(_PARALLEL_READS, "mltrack-download") as pool:
+                parts = deque(pool.submit(read, at) for at in islice(starts, _PARALLEL_READS))
                 try:
                     while parts:
-                        for piece in parts.popleft().result():
-                            target.write(piece)
+                        pieces = parts.popleft().result()
                         parts.extend(pool.submit(read, at) for at in islice(starts, 1))
+                        for piece in pieces:
+                            target.write(piece)
                 finally:
                     for part in parts:
                         part.cancel()
@@ -188,7 +191,7 @@ class S3ArtifactStore(ArtifactStore):
         """Read one part; a connection that breaks in its middle is tried again."""
         from botocore.exceptions import HTTPClientError, IncompleteReadError
 
-        wanted = f"bytes={start}-{start + PART_BYTES - 1}"
+        wanted = f"bytes={start}-{start + _READ_BYTES - 1}"
         for left in reversed(range(RETRIES)):
             answer = self._client.get_object(
                 Bucket=self.bucket, Key=name, Range=wanted, IfMatch=etag
@@ -286,7 +289,7 @@ def _make_client(settings: S3Settings) -> S3Client:
         retries={"mode": "standard", "total_max_attempts": RETRIES},
         connect_timeout=10,
         read_timeout=60,
-        max_pool_connections=PARALLEL_PARTS * 2,
+        max_pool_connections=_PARALLEL_READS * 2,
     )
     session = boto3.session.Session(
         aws_access_key_id=settings.access_key_id,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_mltrack.store.tracking_store import Transaction
     from airflow_mltrack.tracking.client import TrackingClient
 
+DATA_TASK = "choose_data"
 ENDED = ("success", "failed")
 _POLL_SECONDS = 1.0
 _PLAIN_SECONDS = 10.0
@@ -95,10 +96,14 @@ def follow(airflow: LocalAirflow, client: TrackingClient, dag_id: str, run_id: s
     show = _LiveDisplay(console) if console.is_terminal else _Lines(console)
     started = time.monotonic()
     order = _task_order(airflow.api.get(f"/dags/{dag_id}/tasks")["tasks"])
+    data_is_known = False
     with show:
         while True:
             check_alive(airflow.components)
             progress = _look(airflow, client, dag_id, run_id, order, time.monotonic() - started)
+            if not data_is_known and progress.tasks.get(DATA_TASK, {}).get("success"):
+                data_is_known = True
+                console.print(_data_words(airflow, dag_id, run_id), markup=False)
             show(progress)
             if progress.state in ENDED:
                 return progress.state
@@ -118,6 +123,20 @@ def find_sweep(tx: Transaction, run_id: str) -> Sweep | None:
         except NotFound:  # noqa: PERF203 - most runs are no sweep, and that costs one small query
             continue
     return None
+
+
+def _data_words(airflow: LocalAirflow, dag_id: str, run_id: str) -> str:
+    """Say which table the Dag has chosen, and whether it is made up."""
+    from airflow_mltrack.training.dataset import is_generated
+
+    path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{DATA_TASK}/xcomEntries/return_value"
+    chosen = airflow.api.get(path, deserialize="false", stringify="false")["value"]
+    if not is_generated(chosen["uri"]):
+        return f"Data: {chosen['uri']}, target {chosen['target']}"
+    return (
+        "Data: SYNTHETIC. The UCI data set could not be downloaded (the log of "
+        f"{DATA_TASK} says why), so a generated loan portfolio is used instead."
+    )
 
 
 def _task_order(tasks: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _SHORT_ID = 8
 _SHOWN_METRICS = 4
+_PREFERRED = ("auc", "pr_auc", "ks", "brier", "accuracy", "rmse", "loss")
+_BOUNDS = ("_low", "_high")
 
 
 def register(commands: Commands) -> None:
@@ -123,10 +125,12 @@ def _side_by_side(found: Sequence[RunData]) -> Iterable[tuple[str, str, list[obj
 
 
 def _common_metrics(found: Sequence[RunData]) -> list[str]:
-    counts = Counter(key for data in found for key in data.metrics)
-    return [key for key, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))][
-        :_SHOWN_METRICS
-    ]
+    """Choose the metrics that most of the runs have; the bounds of intervals are no columns."""
+    keys = (key for data in found for key in data.metrics if not key.endswith(_BOUNDS))
+    counts = Counter(keys)
+    first = [key for key in _PREFERRED if key in counts]
+    others = sorted((key for key in counts if key not in first), key=lambda key: -counts[key])
+    return [*first, *others][:_SHOWN_METRICS]
 
 
 def _facts(data: RunData, experiment: str) -> dict[str, object]:

@@ -298,7 +298,7 @@ def _distribution(dim: Dimension) -> BaseDistribution:
 
 
 def _known_name(what: str, given: Mapping[str, object], known: Sequence[str]) -> str:
-    name = given.get("name") if isinstance(given, Mapping) else None
+    name = given.get("name") if hasattr(given, "get") else None
     if not isinstance(name, str):
         raise InvalidInput(what, given, f'it is {{"name": ...}}, one of {", ".join(known)}.')
     if name not in known:

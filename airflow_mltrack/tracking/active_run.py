@@ -335,6 +335,7 @@ class ActiveRun:
         if self._ended is not None:
             return
         self._ended = status
+        self.client.forget(self)
         try:
             self._metrics.close(self.client.patience)
         except StoreUnavailable:
@@ -348,6 +349,7 @@ class ActiveRun:
         """Flush and stop logging here, without ending the run: another process goes on with it."""
         if self._ended is None:
             self._ended = RunStatus.RUNNING
+            self.client.forget(self)
             self._metrics.close(self.client.patience)
 
     def __enter__(self) -> ActiveRun:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -53,7 +52,7 @@ class TrackingClient:
         self.settings = settings
         self.patience = patience
         self.store = TrackingStore(settings, pool_size=pool_size)
-        self._open_runs: weakref.WeakSet[ActiveRun] = weakref.WeakSet()
+        self._open_runs: set[ActiveRun] = set()
         self._looked_for_spools = False
 
     @cached_property
@@ -193,6 +192,10 @@ class TrackingClient:
             self.store.close()
             if "artifact_store" in self.__dict__:
                 self.artifact_store.close()
+
+    def forget(self, run: ActiveRun) -> None:
+        """Do not flush ``run`` at :meth:`close` any more; a run says so itself when it ends."""
+        self._open_runs.discard(run)
 
     def __enter__(self) -> TrackingClient:
         return self

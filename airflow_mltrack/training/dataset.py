@@ -13,7 +13,7 @@ from airflow_mltrack.exceptions import InvalidInput
 from airflow_mltrack.training.close_names import check_known_keys, did_you_mean
 from airflow_mltrack.training.columns import column_type, plain_columns
 from airflow_mltrack.training.loan_portfolio import GENERATED_SCHEME, generate_from_uri
-from airflow_mltrack.training.table_file import Opener, TableFile, read_table
+from airflow_mltrack.training.table_file import Opener, TableFile, read_table, without_secrets
 from airflow_mltrack.training.target import read_target
 
 if TYPE_CHECKING:
@@ -128,13 +128,13 @@ def load_dataset(spec: DatasetSpec, *, opener: Opener | None = None) -> Dataset:
     kept = table.frame[[name for name in table.frame.columns if name not in excluded]]
     features, feature_notes = plain_columns(kept)
     if features.columns.empty:
-        raise InvalidInput("data set", spec.uri, "no column is left to learn from.")
+        raise InvalidInput("data set", spec.title, "no column is left to learn from.")
     notes = (*table.notes, *target_notes, *feature_notes)
     record = DatasetRecord(
         name=spec.title,
         digest=table.digest,
         source_type="generated" if synthetic else _source_type(spec.uri),
-        source=_without_secrets(spec.uri),
+        source=without_secrets(spec.uri),
         schema=_schema(features, spec.target),
         profile=_profile(features, target, table, notes, synthetic=synthetic),
     )
@@ -160,7 +160,7 @@ def table_record(uri: str, table: TableFile) -> DatasetRecord:
         name=_name_of(uri),
         digest=table.digest,
         source_type="generated" if is_generated(uri) else _source_type(uri),
-        source=_without_secrets(uri),
+        source=without_secrets(uri),
         schema={"mlflow_colspec": columns},
         profile={
             "rows": len(table.frame),
@@ -211,14 +211,6 @@ def _check_columns(spec: DatasetSpec, frame: pd.DataFrame) -> None:
 def _source_type(uri: str) -> str:
     scheme = urlsplit(uri).scheme
     return "local" if len(scheme) <= 1 or scheme == "file" else scheme
-
-
-def _without_secrets(uri: str) -> str:
-    """Leave out user, password and query of a network address: they may hold keys."""
-    parts = urlsplit(uri)
-    if len(parts.scheme) <= 1 or parts.scheme in ("file", GENERATED_SCHEME):
-        return uri
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def _schema(features: pd.DataFrame, target: str) -> dict[str, object]:

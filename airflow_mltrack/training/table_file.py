@@ -43,6 +43,14 @@ class TableFile:
     notes: list[str] = field(default_factory=list)
 
 
+def without_secrets(uri: str) -> str:
+    """Leave out user, password and query of a network address: they may hold keys."""
+    parts = urlsplit(uri)
+    if not parts.netloc or parts.scheme == "file":
+        return uri
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
 def open_uri(uri: str) -> BinaryIO:
     """Open a local path, a ``file://`` or an ``http(s)://`` URI for reading.
 
@@ -55,7 +63,7 @@ def open_uri(uri: str) -> BinaryIO:
     if len(parts.scheme) > 1 and parts.scheme != "file":
         raise InvalidInput(
             "data set URI",
-            uri,
+            without_secrets(uri),
             f"nothing here opens {parts.scheme}:// addresses.",
             "Inside Airflow the hook opens them through object storage; elsewhere pass opener=.",
         )
@@ -63,7 +71,9 @@ def open_uri(uri: str) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise NotFound("data set", uri, f"{error.strerror}. Check the path.") from error
+        raise NotFound(
+            "data set", without_secrets(uri), f"{error.strerror}. Check the path."
+        ) from error
 
 
 def read_table(uri: str, opener: Opener | None = None) -> TableFile:
@@ -83,10 +93,13 @@ def read_table(uri: str, opener: Opener | None = None) -> TableFile:
                 raise
             reason = str(error).strip().splitlines()[0] if str(error).strip() else "no content"
             raise InvalidInput(
-                "data set", uri, f"it cannot be read as a table: {reason}.", _FORMATS
+                "data set",
+                without_secrets(uri),
+                f"it cannot be read as a table: {reason}.",
+                _FORMATS,
             ) from error
     if frame.empty:
-        raise InvalidInput("data set", uri, "it has no rows.", "Check the file.")
+        raise InvalidInput("data set", without_secrets(uri), "it has no rows.", "Check the file.")
     return TableFile(frame, digest, kind, notes)
 
 
@@ -98,7 +111,7 @@ def _open_http(uri: str) -> BinaryIO:
         return cast("BinaryIO", urllib.request.urlopen(uri, timeout=_HTTP_TIMEOUT))  # noqa: S310 - http(s) only, see open_uri
     except (urllib.error.URLError, OSError) as error:
         reason = getattr(error, "reason", None) or error
-        raise NotFound("data set", uri, f"{reason}. Check the address.") from error
+        raise NotFound("data set", without_secrets(uri), f"{reason}. Check the address.") from error
 
 
 def _copy(uri: str, opener: Opener) -> tuple[str, BinaryIO]:
@@ -113,13 +126,17 @@ def _copy(uri: str, opener: Opener) -> tuple[str, BinaryIO]:
                     copy = on_failure.enter_context(_on_disk(copy))
                 copy.write(chunk)
             except OSError as error:
-                raise MltrackError(
-                    f"The data set {shorten(uri)} finds no room in {tempfile.gettempdir()} while "
-                    f"it is read: {error.strerror}. Make room there, or set TMPDIR to another place."
-                ) from error
+                raise _no_room(uri, error) from error
         on_failure.pop_all()  # the caller closes it
     copy.seek(0)
     return sha.hexdigest(), copy
+
+
+def _no_room(uri: str, error: OSError) -> MltrackError:
+    return MltrackError(
+        f"The data set {shorten(without_secrets(uri))} finds no room in {tempfile.gettempdir()} "
+        f"while it is read: {error.strerror}. Make room there, or set TMPDIR."
+    )
 
 
 def _chunks(uri: str, opener: Opener) -> Iterator[bytes]:
@@ -130,9 +147,13 @@ def _chunks(uri: str, opener: Opener) -> Iterator[bytes]:
             # http.client says nothing when the connection ends before the promised length.
             missing = source.length if isinstance(source, HTTPResponse) else None
     except (OSError, HTTPException) as error:
-        raise NotFound("data set", uri, f"It cannot be read: {error}.") from error
+        raise NotFound("data set", without_secrets(uri), f"It cannot be read: {error}.") from error
     if missing:
-        raise NotFound("data set", uri, f"The answer stopped {missing} bytes early. Try again.")
+        raise NotFound(
+            "data set",
+            without_secrets(uri),
+            f"The answer stopped {missing} bytes early. Try again.",
+        )
 
 
 def _on_disk(copy: BinaryIO) -> BinaryIO:

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -39,7 +38,8 @@ class Airflow:
         from airflow.dag_processing.bundles.manager import DagBundlesManager
         from airflow.dag_processing.dagbag import BundleDagBag
 
-        for bundle in DagBundlesManager().get_all_dag_bundles():
+        manager = DagBundlesManager()  # type: ignore[no-untyped-call]
+        for bundle in manager.get_all_dag_bundles():
             bag = BundleDagBag(
                 dag_folder=bundle.path, bundle_path=bundle.path, bundle_name=bundle.name
             )
@@ -47,7 +47,9 @@ class Airflow:
             if dag_id in bag.dags:
                 dag = bag.dags[dag_id]
                 with _warnings_of_airflow():
-                    return DagRunOutcome(dag.test(run_conf=dict(conf or {}), logical_date=at, run_after=at))
+                    return DagRunOutcome(
+                        dag.test(run_conf=dict(conf or {}), logical_date=at, run_after=at)
+                    )
         raise LookupError(dag_id)
 
 
@@ -83,12 +85,9 @@ class DagRunOutcome:
 
         with create_session() as session:
             row = session.scalars(
-                XComModel.get_many(
-                    run_id=self.run_id, key="return_value", task_ids=task_id
-                )
+                XComModel.get_many(run_id=self.run_id, key="return_value", task_ids=task_id)
             ).one()
-            value = XComModel.deserialize_value(row)
-        return value
+            return XComModel.deserialize_value(row)
 
 
 @pytest.fixture(scope="session")
@@ -101,9 +100,7 @@ def airflow() -> Airflow:
 
 
 @pytest.fixture(scope="module")
-def backend(
-    postgres_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
+def backend(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Define ``mltrack_default`` for a database and an artifact directory of this module."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     admin = postgres_url.replace("/mltrack?", "/postgres?")
@@ -134,5 +131,3 @@ def tracked(backend: Settings) -> Iterator[TrackingStore]:
     store = TrackingStore(backend)
     yield store
     store.close()
-
-

@@ -104,7 +104,9 @@ def test_custom_training_records_what_the_function_returned(
 def test_scheduled_retraining_promotes_only_what_is_better(
     airflow: Airflow, tracked: TrackingStore
 ) -> None:
-    weak, strong = ({**SMALL_TABLE, "classifier": name} for name in ("decision_tree", "lightgbm"))
+    weak, strong = (
+        {**SMALL_TABLE, "classifier": name} for name in ("random_forest", "logistic_regression")
+    )
     assert airflow.run("scheduled_retraining", weak).states["promote"] == "success"
     better = airflow.run("scheduled_retraining", strong)
     worse = airflow.run("scheduled_retraining", weak)

@@ -203,7 +203,7 @@ def test_a_new_start_of_a_trial_has_reached_no_rung(client: TrackingClient) -> N
 )
 def test_a_bad_spec_is_refused_with_its_rule(options: dict[str, Any], rule: str) -> None:
     with pytest.raises(InvalidInput, match=rule):
-        SweepSpec(**({"space": SPACE, "n_trials": 5} | options))
+        SweepSpec.from_json({"space": SPACE, "n_trials": 5} | options)
 
 
 def test_a_spec_survives_json_and_refuses_unknown_keys() -> None:
@@ -232,7 +232,7 @@ def test_wrong_options_of_optuna_are_refused_when_planning(
     if "gamma" in options.get("sampler", {}):
         options = {"sampler": {"name": "tpe", "group": True, "multivariate": False}}
     with client.start_run() as run, pytest.raises(InvalidInput, match="option"):
-        plan_sweep(client, run, SweepSpec(**({"space": SPACE, "n_trials": 5} | options)))
+        plan_sweep(client, run, SweepSpec.from_json({"space": SPACE, "n_trials": 5} | options))
 
 
 def test_a_missing_optuna_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

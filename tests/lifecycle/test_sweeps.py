@@ -50,7 +50,7 @@ def client(settings: Settings) -> Iterator[TrackingClient]:
 
 
 def spec(**options: Any) -> SweepSpec:
-    return SweepSpec(**({"space": SPACE, "sampler": {"name": "grid"}} | options))
+    return SweepSpec.from_json({"space": SPACE, "sampler": {"name": "grid"}} | options)
 
 
 def plan(client: TrackingClient, given: SweepSpec) -> str:

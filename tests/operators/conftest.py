@@ -24,7 +24,7 @@ RECIPE = {"classifier": "logistic_regression"}
 
 
 @pytest.fixture
-def hook(backend_connection: str) -> Iterator[MltrackHook]:  # noqa: F811 - the fixture by its name
+def hook(backend_connection: str) -> Iterator[MltrackHook]:
     """Give a hook on the test's own backend."""
     with MltrackHook(backend_connection) as hook:
         yield hook

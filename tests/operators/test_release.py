@@ -142,8 +142,6 @@ def test_a_verdict_that_does_not_pass_ends_the_task(
         task_id="validate",
         name="credit",
         version=version,
-        dataset=DATASET,
-        split={},
         policy=NEVER,
         on_failure=on_failure,
     )
@@ -155,12 +153,19 @@ def test_a_verdict_that_does_not_pass_ends_the_task(
     assert not latest.passed
 
 
+def test_rows_that_the_training_used_are_no_evidence(version: int) -> None:
+    validate = ValidateModelOperator(
+        task_id="validate", name="credit", version=version, dataset=DATASET
+    )
+    with pytest.raises(AirflowFailException, match="learned from this table"):
+        _execute(validate)
+
+
 def test_continue_hands_the_failed_checks_on(version: int) -> None:
     validate = ValidateModelOperator(
         task_id="validate",
         name="credit",
         version=version,
-        dataset=DATASET,
         policy=NEVER,
         on_failure="continue",
     )
@@ -195,7 +200,7 @@ def test_an_output_of_an_unknown_kind_is_refused(trained: dict[str, Any], tmp_pa
         data=DATASET["uri"],
         output_uri=str(tmp_path / "scores.xlsx"),
     )
-    with pytest.raises(AirflowFailException, match="ends in .csv or .parquet"):
+    with pytest.raises(AirflowFailException, match=r"ends in \.csv or \.parquet"):
         _execute(operator)
 
 

@@ -84,9 +84,7 @@ def test_a_plan_that_fails_ends_its_run() -> None:
 
 
 def test_too_few_complete_trials_fail_the_sweep_and_say_why(hook: MltrackHook) -> None:
-    _, run_id = _plan(
-        space={"classifier": {"choices": ["os.system", "decision_tree"]}}, workers=1
-    )
+    _, run_id = _plan(space={"classifier": {"choices": ["os.system", "decision_tree"]}}, workers=1)
     assert _work(run_id) == {"COMPLETE": 1, "FAILED": 1}
     close = CloseSweepOperator(task_id="close", sweep_run_id=run_id, min_success_ratio=1.0)
     with pytest.raises(AirflowFailException, match=r"os\.system"):
@@ -121,7 +119,7 @@ def _work_slowly(sweep_run_id: str, ti_id: uuid.UUID, started: Any) -> None:
         time.sleep(600)
         return 0.0
 
-    training.run_trial = hang  # type: ignore[assignment]
+    training.run_trial = hang
     _work(sweep_run_id, id=ti_id)
 
 

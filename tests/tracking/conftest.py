@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,14 +81,17 @@ class PrivateServer:
 
 
 @pytest.fixture(scope="module")
-def private_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
+def private_server() -> Iterator[PrivateServer]:
     """Start a server with our schema."""
-    server = PrivateServer(tmp_path_factory.mktemp("private") / "pg")
+    # Not below pytest's own directory, for the reason that tests/conftest.py gives.
+    parent = Path(tempfile.mkdtemp(prefix="mltrack-pg-"))
+    server = PrivateServer(parent / "data")
     store = TrackingStore(Settings(database_url=server.url, artifact_uri="/nowhere"))
     store.upgrade()
     store.close()
     yield server
     server.stop()
+    shutil.rmtree(parent, ignore_errors=True)
 
 
 @pytest.fixture

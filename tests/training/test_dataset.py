@@ -142,6 +142,17 @@ def test_file_uris_are_read(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize(
+    "uri",
+    ["s3://key:hidden@bucket/t.csv?sig=hidden", "http://me:hidden@127.0.0.1:9/t.csv?sig=hidden"],
+)
+def test_messages_hold_no_key(uri: str) -> None:
+    with pytest.raises((InvalidInput, NotFound)) as caught:
+        load_dataset(DatasetSpec(uri, "bad"))
+    assert "hidden" not in str(caught.value)
+    assert "t.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
         ("", "cannot be read as a table"),

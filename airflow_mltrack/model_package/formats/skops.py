@@ -6,8 +6,10 @@ the state its booster gives.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from airflow_mltrack.exceptions import UnsupportedModel, UntrustedPackage
@@ -24,10 +26,9 @@ def save(model: Any, file: Path, trusted_types: Iterable[str] = ()) -> frozenset
     :return: the types that the file holds.
     :raises UnsupportedModel: when skops cannot write it, or it holds types that nobody could load.
     """
-    import skops.io
-
+    skops_io = _import_quietly()
     try:
-        data = skops.io.dumps(model)
+        data = skops_io.dumps(model)
     except (TypeError, ValueError, AttributeError, RecursionError) as error:
         raise UnsupportedModel(type_name(model), f"skops cannot write it ({error}).") from error
     found = write_reproducibly(data, file)
@@ -48,16 +49,26 @@ def load(file: Path, trusted_types: Iterable[str] = (), *, where: str = "") -> A
     :raises UntrustedPackage: before anything is built, when the file is not plain or holds types
         that are not trusted; afterwards, when its trees point outside themselves.
     """
-    import skops.io
-
+    skops_io = _import_quietly()
     where = where or str(file.parent)
     found = audit(file, trusted_types, where=where)
     # skops looks at the types once more, with its own defaults and the names that passed here.
     names = sorted({name.removesuffix("()") for name in found})
     try:
-        model = skops.io.load(file, trusted=names)
+        model = skops_io.load(file, trusted=names)
     except (TypeError, ValueError, KeyError, AttributeError, ImportError, RecursionError) as error:
         reason = f"{file.name} cannot be built ({type(error).__name__}: {error})."
         raise UntrustedPackage(where, (), reason=reason) from error
     check_trees(model, where)
     return model
+
+
+def _import_quietly() -> ModuleType:
+    """Import skops, which looks numpy's functions up in every module that is loaded.
+
+    In an Airflow task hundreds of those lookups meet modules that answer any name with a warning.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        import skops.io
+    return skops.io  # type: ignore[no-any-return]

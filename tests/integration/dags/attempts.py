@@ -36,4 +36,4 @@ with DAG("attempts", schedule=None, tags=["test"]):
         run.log_params({"x": 1})
         run.log_metric("not a key!", 1.0)
 
-    [flaky(), skipping(), untracked(), refused()]
+    [flaky(), skipping(), untracked(), refused()]  # type: ignore[call-arg]
