@@ -28,6 +28,7 @@ holds a password or an access key.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 _SHOWN = 120
 
@@ -40,7 +41,11 @@ def shorten(value: object, limit: int = _SHOWN) -> str:
 
 
 class MltrackError(Exception):
-    """Root of every error raised on purpose."""
+    """Root of every error raised on purpose. It can be pickled, and so cross process pools."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own way calls the class with the message alone; ours take facts.
+        return _rebuilt, (type(self), self.args), self.__dict__
 
 
 class NotFound(MltrackError):
@@ -308,6 +313,12 @@ class EnvironmentMismatch(ModelPackageError):
             f"The model package {shorten(where)} was made with {listed}. "
             "Install its requirements.txt in a fresh environment and load it there."
         )
+
+
+def _rebuilt(kind: type[MltrackError], args: tuple[object, ...]) -> MltrackError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 def _tail(hint: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from airflow_mltrack.exceptions import InvalidInput
 
@@ -71,10 +71,12 @@ class Settings:
             return "(hidden)"
         # By hand: a URL that is wrong enough for a parser to refuse still holds its password.
         address, question, query = rest.partition("?")
+        if "@" in query:  # the question mark may be the password's
+            return f"{scheme}://(hidden)"
         login, at, host = address.rpartition("@")
         user, colon, _ = login.partition(":")
         shown = f"{scheme}://{user}{':***' if colon else ''}{at}{host}"
-        kept = [part for part in query.split("&") if not part.lower().startswith("password=")]
+        kept = [part for part in query.split("&") if "password=" not in unquote(part).lower()]
         return f"{shown}{question if any(kept) else ''}{'&'.join(kept)}"
 
 
@@ -177,11 +179,14 @@ def _environment_connection(env: Mapping[str, str]) -> dict[str, Any]:
     if not text:
         return dict.fromkeys(_CONNECTION_FIELDS) | {"extra": {}}
     try:
-        return _json_connection(text) if text.startswith("{") else _uri_connection(text)
+        found = _json_connection(text) if text.startswith("{") else _uri_connection(text)
     except json.JSONDecodeError as error:
         raise InvalidInput(name, "(hidden)", f"it is not JSON: {error.msg}.") from error
     except ValueError as error:
         raise InvalidInput(name, "(hidden)", "it is not a connection URI.") from error
+    if not isinstance(found["extra"], Mapping):
+        raise InvalidInput(name, "(hidden)", "its extra is a JSON object.")
+    return found
 
 
 _CONNECTION_FIELDS = ("host", "port", "login", "password", "schema")
@@ -200,13 +205,20 @@ def _uri_connection(text: str) -> dict[str, Any]:
     query = dict(parse_qsl(parts.query))
     extra = json.loads(query.pop("__extra__", "null")) or query
     return {
-        "host": unquote(parts.hostname) if parts.hostname else None,
+        "host": _uri_host(parts),
         "port": parts.port,
         "login": unquote(parts.username) if parts.username else None,
         "password": unquote(parts.password) if parts.password else None,
         "schema": unquote(parts.path.lstrip("/")) or None,
         "extra": extra,
     }
+
+
+def _uri_host(parts: SplitResult) -> str | None:
+    # As Airflow does: ``hostname`` is in lower case, and a socket's directory may not be.
+    written = parts.netloc.rpartition("@")[2].partition(":")[0]
+    host = unquote(written)
+    return host if "/" in host else parts.hostname
 
 
 def _environment_s3(env: Mapping[str, str]) -> dict[str, object]:
@@ -254,6 +266,8 @@ def _postgres_url(
     if host.startswith("/"):  # a unix socket's directory
         socket = f"?host={quote(host)}" + (f"&port={port}" if port else "")
         return f"postgresql://{user}{secret}{at}/{database}{socket}"
+    if host.count(":") > 1 and "," not in host and not host.startswith("["):  # IPv6
+        host = f"[{host}]"
     return f"postgresql://{user}{secret}{at}{host}:{port or 5432}/{database}"
 
 

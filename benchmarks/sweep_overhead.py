@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -23,11 +24,40 @@ from airflow_mltrack.lifecycle.training import TrainingSpec, prepare, run_trial
 from airflow_mltrack.settings import Settings, embedded_settings
 from airflow_mltrack.store.engine import stop_embedded
 from airflow_mltrack.tracking.client import TrackingClient
+from airflow_mltrack.training.loan_portfolio import TARGET as PORTFOLIO_TARGET
+from airflow_mltrack.training.loan_portfolio import portfolio_uri
+from airflow_mltrack.training.search_space import SearchSpace, grid
 
 WORKERS = 2
 TARGET_RATIO = 1.10
-RESAMPLERS = ["none", "random_over", "random_under", "smote", "borderline_smote"]
-CLASSIFIERS = ["logistic_regression", "lightgbm", "hist_gradient_boosting", "extra_trees"]
+RESAMPLERS = [
+    "none",
+    "random_over",
+    "random_under",
+    "near_miss",
+    "tomek_links",
+    "smote",
+    "borderline_smote",
+    "adasyn",
+    "smote_tomek",
+    "smote_enn",
+]
+CLASSIFIERS = [
+    "logistic_regression",
+    "random_forest",
+    "extra_trees",
+    "hist_gradient_boosting",
+    "lightgbm",
+]
+SPACE = {"resampler": {"choices": RESAMPLERS}, "classifier": {"choices": CLASSIFIERS}}
+RECIPE = {
+    "options": {
+        "random_forest": {"n_estimators": 100},
+        "extra_trees": {"n_estimators": 100},
+        "lightgbm": {"n_estimators": 200, "learning_rate": 0.05},
+    }
+}
+SPLIT = {"test_size": 0.3, "validation": "cv", "folds": 3, "seed": 42}
 
 
 def plain_trial(spec: dict[str, Any], params: dict[str, Any]) -> float:
@@ -64,7 +94,7 @@ def plain_loop(spec: dict[str, Any], trials: list[dict[str, Any]]) -> float:
 
 def work(settings: Settings, sweep_run_id: str, number: int) -> None:
     """Be one worker of the sweep."""
-    client = TrackingClient(settings)
+    client = TrackingClient(settings, pool_size=1)
     with client.store.transaction() as tx:
         spec = TrainingSpec.from_json(tx.sweeps.get(sweep_run_id).spec["training"])  # type: ignore[arg-type]
     identity = task_identity(
@@ -83,11 +113,11 @@ def work(settings: Settings, sweep_run_id: str, number: int) -> None:
     client.close()
 
 
-def tracked_sweep(settings: Settings, spec: dict[str, Any], space: dict[str, Any]) -> float:
+def tracked_sweep(settings: Settings, spec: dict[str, Any], n_trials: int) -> float:
     """Return the seconds that planning and working off the sweep take."""
     client = TrackingClient(settings)
     client.store.upgrade()
-    sweep = SweepSpec(space=space, sampler={"name": "grid"}, training=spec)
+    sweep = SweepSpec(space=SPACE, sampler={"name": "grid"}, n_trials=n_trials, training=spec)
     context = multiprocessing.get_context("spawn")
     start = time.perf_counter()
     with client.start_run("sweep", experiment="benchmark") as run:
@@ -103,43 +133,37 @@ def tracked_sweep(settings: Settings, spec: dict[str, Any], space: dict[str, Any
     took = time.perf_counter() - start
     with client.store.transaction() as tx:
         ended = tx.sweeps.counts(run.run_id)
-    print(f"  sweep ended with {({state.value: n for state, n in ended.items() if n})}")
+    print("  trials: " + ", ".join(f"{n} {state.value}" for state, n in ended.items() if n))
     client.close()
     return took
 
 
-def generated_table(directory: Path) -> tuple[str, str]:
-    """Write the generated loan portfolio and return its path and target."""
-    from airflow_mltrack.training.loan_portfolio import generate_portfolio
-
-    path = directory / "loans.csv"
-    frame = generate_portfolio(rows=20_000, seed=42)
-    frame.to_csv(path, index=False)
-    return str(path), str(frame.columns[-1])
-
-
 def main() -> None:
-    """Print the ratio."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help="table; the generated loan portfolio when not given")
-    parser.add_argument("--target")
-    parser.add_argument("--trials", type=int, default=50)
+    """Print the ratio of every round and their median."""
+    parser = argparse.ArgumentParser(description="What tracking costs a sweep.")
+    parser.add_argument("--data", help="table; 10,000 generated loans when not given")
+    parser.add_argument("--target", default="")
+    parser.add_argument("--trials", type=int, default=50, help="the first ones of the grid of 50")
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
-    trees = [100, 200, 300]
-    space: dict[str, Any] = {
-        "resampler": {"choices": RESAMPLERS},
-        "classifier": {"choices": ["lightgbm", "hist_gradient_boosting"]},
-        "seed": {"choices": list(range(-(-options.trials // 10)))},
-    }
-    del trees
+    dataset = {"uri": options.data, "target": options.target}
+    if options.data is None:
+        dataset = {"uri": portfolio_uri(), "target": PORTFOLIO_TARGET}
+    spec = {"dataset": dataset, "recipe": RECIPE, "split": SPLIT}
+    trials = grid(SearchSpace.from_json(SPACE))[: options.trials]
+    ratios = []
     with tempfile.TemporaryDirectory(prefix="mltrack-benchmark-") as home:
-        uri, target = options.data, options.target
-        if uri is None:
-            uri, target = generated_table(Path(home))
         settings = embedded_settings(Path(home) / "backend")
-        print(space, uri, target, settings)
+        for number in range(1, options.rounds + 1):
+            plain = plain_loop(spec, trials)
+            tracked = tracked_sweep(settings, spec, len(trials))
+            ratios.append(tracked / plain)
+            print(
+                f"round {number}: {len(trials)} trials, joblib {plain:.1f} s, "
+                f"sweep {tracked:.1f} s, ratio {ratios[-1]:.3f}"
+            )
         stop_embedded(settings.embedded_directory)
+    print(f"median ratio {statistics.median(ratios):.3f} (at most {TARGET_RATIO})")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ trial ever saw (against fixed limits, and against the version that is live now) 
 Run it with your own table: set `DATA` (CSV, gzip CSV or Parquet; a path or a URI) and `TARGET`, and
 `POSITIVE` where the target is not 0/1. With no data given it takes UCI's credit card defaults;
 where the archive cannot be reached it takes a generated portfolio and marks every number as
-synthetic.
+synthetic. The model is called `credit-default`, with the table's name behind it where you gave one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from airflow_mltrack.operators.sweep import sweep
 from airflow_mltrack.operators.train import TrainModelOperator
 from airflow_mltrack.operators.validate import ValidateModelOperator
 
-MODEL = "credit-default"
+# One registered model for each table: versions are compared on the same columns.
+MODEL = "{{ params.MODEL or ti.xcom_pull(task_ids='choose_data', key='model_name') }}"
 EXPERIMENT = "credit-sweep"
 
 # [START search_space]
@@ -30,36 +31,37 @@ SPACE = {
         "choices": [
             "none",
             "random_over",
+            "random_under",
+            "near_miss",
+            "tomek_links",
             "smote",
             "borderline_smote",
             "adasyn",
             "smote_tomek",
-            "random_under",
-            "near_miss",
-            "tomek_links",
-            "one_sided_selection",
+            "smote_enn",
         ]
     },
     "classifier": {
         "choices": [
             "logistic_regression",
             "random_forest",
+            "extra_trees",
             "hist_gradient_boosting",
             "lightgbm",
-            "naive_bayes",
         ]
     },
 }
 RECIPE = {
     "options": {
-        "random_forest": {"n_estimators": 100, "max_depth": 12},
+        "random_forest": {"n_estimators": 100},
+        "extra_trees": {"n_estimators": 100},
         "hist_gradient_boosting": {"max_iter": 100},
         "lightgbm": {"n_estimators": 200, "learning_rate": 0.05},
     }
 }
 # [END search_space]
 
-SPLIT = {"test_size": 0.3, "validation": "holdout", "validation_size": 0.25, "seed": 42}
+SPLIT = {"test_size": 0.3, "validation": "cv", "folds": 3, "seed": 42}
 
 # [START gates]
 GATES = {
@@ -90,6 +92,7 @@ with DAG(
         "TARGET": Param("", type=["null", "string"], description="Column with the outcome"),
         "POSITIVE": Param("", type=["null", "string"], description="Value that is the event"),
         "DROP": Param("", type=["null", "string"], description="Columns to leave out: a,b"),
+        "MODEL": Param("", type=["null", "string"], description="Empty: named after the data"),
         "mode": Param("workers", enum=["workers", "mapped"]),
         "workers": Param(2, type="integer", minimum=1, description="Tasks in mode workers"),
         "trials_per_task": Param(1, type="integer", minimum=1, description="In mode mapped"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import re
 
 import pytest
@@ -54,6 +55,13 @@ ONE_OF_EACH = [
 @pytest.mark.parametrize(("error", "part"), ONE_OF_EACH)
 def test_an_error_says_what_it_knows(error: MltrackError, part: str) -> None:
     assert part in str(error) or re.search(part, str(error))
+
+
+@pytest.mark.parametrize("error", [error for error, _ in ONE_OF_EACH])
+def test_an_error_crosses_processes_with_its_facts(error: MltrackError) -> None:
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert type(copy) is type(error)
+    assert (str(copy), vars(copy)) == (str(error), vars(error))
 
 
 def test_every_class_is_drawn_in_the_tree_and_tried_here() -> None:

@@ -11,9 +11,9 @@ from airflow_mltrack import listener
 from airflow_mltrack.entities.runs import RunIdentity, RunStatus, task_identity
 from airflow_mltrack.hooks import current_run as current_run_module
 from airflow_mltrack.store.tracking_store import TrackingStore
-from tests.hooks.conftest import make_context
+from tests.hooks.conftest import backend_connection, define_connection, make_context
 
-pytest_plugins = ["tests.hooks.conftest"]
+__all__ = ["backend_connection", "define_connection"]
 
 
 class MetadataRow:

@@ -106,6 +106,24 @@ def test_a_connection_is_read_as_json_and_as_uri(connection: str) -> None:
     assert found.s3.path_style
 
 
+@pytest.mark.parametrize(
+    ("uri", "url"),
+    [
+        ("mltrack://u@[::1]:6000/d?artifact_uri=/a", "postgresql://u@[::1]:6000/d"),
+        ("mltrack://u@%2FTmp%2FPg/d?artifact_uri=/a", "postgresql://u@/d?host=/Tmp/Pg"),
+    ],
+)
+def test_an_address_and_a_sockets_directory_can_be_a_uris_host(uri: str, url: str) -> None:
+    found = environment_settings({"AIRFLOW_CONN_MLTRACK_DEFAULT": uri})
+    assert found.database_url == url
+
+
+@pytest.mark.parametrize("connection", ['{"extra": "5"}', "mltrack://h/d?__extra__=5"])
+def test_a_connections_extra_is_an_object(connection: str) -> None:
+    with pytest.raises(InvalidInput, match="JSON object"):
+        environment_settings({"AIRFLOW_CONN_MLTRACK_DEFAULT": connection})
+
+
 def test_a_connection_that_airflow_found_takes_the_place_of_the_variable() -> None:
     found = environment_settings(
         {"AIRFLOW_CONN_MLTRACK_DEFAULT": "{broken"},
@@ -174,6 +192,9 @@ def test_a_connection_that_cannot_be_read_is_refused_without_its_text(text: str,
         (f"postgresql://ann:{SECRET}@/x@h:port/d", "postgresql://ann:***@h:port/d"),
         (f"postgresql://ann@h/d?password={SECRET}&a=b", "postgresql://ann@h/d?a=b"),
         (f"postgresql://h/d?PASSWORD={SECRET}", "postgresql://h/d"),
+        (f"postgresql://h/d?sslpassword={SECRET}&a=b", "postgresql://h/d?a=b"),
+        (f"postgresql://h/d?pass%77ord={SECRET}", "postgresql://h/d"),
+        (f"postgresql://ann:a?{SECRET}@h/d", "postgresql://(hidden)"),
         ("postgresql://h/d", "postgresql://h/d"),
         ("embedded:///a/b", "embedded:///a/b"),
         (f"ann:{SECRET}@h", "(hidden)"),

@@ -48,7 +48,6 @@ PARALLEL_PARTS = 4
 RETRIES = 4
 """Times that boto3 tries a request, with pauses in between."""
 _READ_BYTES = 4 * 1024 * 1024
-_PARALLEL_READS = 8
 _MAX_PARTS = 10_000
 _DELETE_BATCH = 1_000
 _LIST_PAGE = 1_000
@@ -175,8 +174,8 @@ class S3ArtifactStore(ArtifactStore):
             found = self._client.head_object(Bucket=self.bucket, Key=name)
             read = partial(self._read_part, name, found["ETag"])
             starts = iter(range(0, found["ContentLength"], _READ_BYTES))
-            with ThreadPoolExecutor(_PARALLEL_READS, "mltrack-download") as pool:
-                parts = deque(pool.submit(read, at) for at in islice(starts, _PARALLEL_READS))
+            with ThreadPoolExecutor(PARALLEL_PARTS, "mltrack-download") as pool:
+                parts = deque(pool.submit(read, at) for at in islice(starts, PARALLEL_PARTS))
                 try:
                     while parts:
                         pieces = parts.popleft().result()
@@ -289,7 +288,7 @@ def _make_client(settings: S3Settings) -> S3Client:
         retries={"mode": "standard", "total_max_attempts": RETRIES},
         connect_timeout=10,
         read_timeout=60,
-        max_pool_connections=_PARALLEL_READS * 2,
+        max_pool_connections=PARALLEL_PARTS * 2,
     )
     session = boto3.session.Session(
         aws_access_key_id=settings.access_key_id,

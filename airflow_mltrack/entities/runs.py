@@ -42,10 +42,11 @@ class RunIdentity:
     details: Mapping[str, object] = field(default_factory=dict)
     """JSON-able facts of this try: dag version, bundle, partition key, host, triggering events."""
 
-    def trial(self, sweep_run_id: str, number: int, *, attempt: int = 1) -> RunIdentity:
+    def trial(self, sweep_run_id: str, number: int, *, attempt: int | str = 1) -> RunIdentity:
         """Identify trial ``number`` of a sweep that is run by this task.
 
-        :param attempt: how many times the trial was claimed; one task may run it more than once.
+        :param attempt: something else for each start of the trial; one task may run it more than
+            once.
         """
         return RunIdentity(
             logical_key=f"trial:{sweep_run_id}:{number}",

@@ -23,6 +23,7 @@ class MltrackHook(BaseHook):
 
     :param mltrack_conn_id: Airflow connection of type ``mltrack``; None means the one that the
         setting ``[mltrack] conn_id`` names.
+    :param pool_size: database connections to keep open; 0 opens one for each transaction.
     """
 
     conn_name_attr = "mltrack_conn_id"
@@ -30,8 +31,9 @@ class MltrackHook(BaseHook):
     conn_type = "mltrack"
     hook_name = "MLTrack"
 
-    def __init__(self, mltrack_conn_id: str | None = None) -> None:
+    def __init__(self, mltrack_conn_id: str | None = None, *, pool_size: int = 0) -> None:
         super().__init__()
+        self._pool_size = pool_size
         self.mltrack_conn_id = mltrack_conn_id or configured_conn_id()
 
     @cached_property
@@ -48,7 +50,7 @@ class MltrackHook(BaseHook):
         """The tracking client of this hook; :meth:`close` gives its connections back."""
         from airflow_mltrack.tracking.client import TrackingClient
 
-        return TrackingClient(self.settings)
+        return TrackingClient(self.settings, pool_size=self._pool_size)
 
     def get_conn(self) -> TrackingClient:
         """Return :attr:`client`; the name that Airflow expects."""

@@ -10,6 +10,8 @@ from airflow_mltrack.hooks.mltrack import MltrackHook
 if TYPE_CHECKING:
     from airflow_mltrack.tracking.client import TrackingClient
 
+_CONNECTIONS = 5
+
 
 @cache
 def server_client() -> TrackingClient:
@@ -17,4 +19,4 @@ def server_client() -> TrackingClient:
 
     A connection that is changed later counts after a restart.
     """
-    return MltrackHook().client
+    return MltrackHook(pool_size=_CONNECTIONS).client

@@ -84,4 +84,4 @@ def _held_by(trial: Trial, attempt: Attempt) -> bool:
     """Say whether the attempt's own worker still holds the trial; another may have taken it."""
     if trial.state is not TrialState.RUNNING or trial.claimed_by is None:
         return False
-    return (attempt.attempt_key or "").startswith(trial.claimed_by)
+    return (attempt.attempt_key or "").startswith(f"{trial.claimed_by}:")

@@ -40,7 +40,6 @@ __all__ = ["Prepared", "TrainedModel", "TrainingSpec", "prepare", "run_trial", "
 
 VALIDATION_FILE, TEST_FILE = "evaluation/validation.json", "evaluation/test.json"
 SYNTHETIC_TAG = "mltrack.synthetic"
-_EXAMPLE_ROWS = 5
 
 Report = Callable[[int, float], object]
 """Told (fold, value) after every fold; what it raises ends the trial."""
@@ -391,8 +390,7 @@ def _log_model(
     model: LoggedModel = run.log_model(
         pipeline,
         name,
-        example=features.head(_EXAMPLE_ROWS),
-        training_data=features,
+        training_data=features,  # no rows as example: the package would show real people
         seeds={"model": spec.seed, "split": spec.split.seed},
         metadata={"training": spec.to_json(), "recipe": recipe.to_json()},
     )

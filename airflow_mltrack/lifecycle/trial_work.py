@@ -11,6 +11,7 @@ import functools
 import json
 import logging
 import math
+import secrets
 import time
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -179,7 +180,10 @@ def _run_one(
     child = client.start_run(
         trial_name(trial.number, trial.params),
         experiment=parent.experiment_id,
-        identity=identity.trial(sweep.run_id, trial.number, attempt=trial.attempts),
+        # Not the count of starts alone: that begins again when the sweep is planned again.
+        identity=identity.trial(
+            sweep.run_id, trial.number, attempt=f"{trial.attempts}-{secrets.token_hex(4)}"
+        ),
         parent=sweep.run_id,
         tags={SWEEP_TAG: sweep.run_id, TRIAL_TAG: str(trial.number)},
     )
@@ -212,8 +216,7 @@ def _complete(client: TrackingClient, child: ActiveRun, trial: Trial, value: flo
 
 
 def _prune(client: TrackingClient, child: ActiveRun, trial: Trial) -> Trial:
-    with client.store.transaction() as tx:
-        reports = tx.sweeps.trial(trial.sweep_run_id, trial.number).reports
+    reports = client.transact(lambda tx: tx.sweeps.trial(trial.sweep_run_id, trial.number).reports)
     value = reports[max(reports)] if reports else None
     child.set_tag(PRUNED_TAG, "true")
     child.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,18 @@ if TYPE_CHECKING:
     from airflow_mltrack.training.dataset import DatasetSpec
 
 
+_MODEL = "credit-default"
+_LONGEST_NAME = 100
+
+
 class ChooseCreditDataOperator(MltrackOperator):
     """Name the table that a Dag's params ask for, else the demonstration's credit data.
 
     With no URI given, UCI's data set 350 is downloaded, verified and kept under
     ``$AIRFLOW_HOME/mltrack/data``. Where the archive cannot be reached, a generated loan portfolio
     is named instead, and everything that is measured on it is marked synthetic. Returns the keys
-    of :class:`~airflow_mltrack.training.dataset.DatasetSpec`, for the tasks that follow.
+    of :class:`~airflow_mltrack.training.dataset.DatasetSpec`, for the tasks that follow, and pushes
+    ``model_name``: ``credit-default`` for UCI's data, with the table's name behind it for others.
 
     :param uri: CSV, gzip CSV or Parquet (templated); empty means the demonstration's data.
     :param target: column with the outcome (templated); needed with ``uri``.
@@ -57,9 +63,21 @@ class ChooseCreditDataOperator(MltrackOperator):
 
     def perform(self, hook: MltrackHook, context: Context) -> dict[str, object]:
         """Choose, and return the data set's description."""
-        del hook, context
+        del hook
         spec = self._given() if self.uri else self._demonstration()
+        context["ti"].xcom_push(key="model_name", value=self._model_name(spec))
         return spec.to_json()
+
+    def _model_name(self, spec: DatasetSpec) -> str:
+        """Name the model so that no two tables compete under one name."""
+        from airflow_mltrack.training.dataset import is_generated
+
+        if is_generated(spec.uri):
+            return f"{_MODEL}-synthetic"
+        if not self.uri:
+            return _MODEL
+        words = re.sub(r"[^a-z0-9]+", "-", spec.title.lower()).strip("-")
+        return f"{_MODEL}-{words}"[:_LONGEST_NAME]
 
     def _given(self) -> DatasetSpec:
         if not self.target:

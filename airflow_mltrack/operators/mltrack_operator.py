@@ -30,6 +30,8 @@ class MltrackOperator(Stoppable, BaseOperator):
 
     template_fields: Sequence[str] = ("mltrack_conn_id",)
     ui_color: str = "#e8f1f2"
+    pool_size: int = 0
+    """Database connections that the task keeps open; 0 opens one for each transaction."""
 
     def __init__(self, *, mltrack_conn_id: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -39,7 +41,8 @@ class MltrackOperator(Stoppable, BaseOperator):
         """Do the work; Airflow calls this in the worker."""
         from airflow_mltrack.hooks.mltrack import MltrackHook
 
-        with self.stoppable(), task_errors(), MltrackHook(self.mltrack_conn_id) as hook:
+        hook = MltrackHook(self.mltrack_conn_id, pool_size=self.pool_size)
+        with self.stoppable(), task_errors(), hook:
             return plain(self.perform(hook, context))
 
     @abstractmethod

@@ -29,6 +29,7 @@ class RunTrialsOperator(MltrackOperator):
     :param mltrack_conn_id: Airflow connection (templated).
     """
 
+    pool_size: int = 1  # a worker talks to the database all the time
     template_fields: Sequence[str] = ("sweep_run_id", "numbers", "mltrack_conn_id")
 
     def __init__(

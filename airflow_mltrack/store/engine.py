@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a connection."""
-_RETRYABLE_STATES = ("08", "53", "57P", "40001", "40P01", "55P03")
+_RETRYABLE_STATES = ("08", "25006", "53", "57P", "40001", "40P01", "55P03")
 _DATABASE = "mltrack"
 _PATIENCE = 60.0
 """Seconds that a server which runs may take until it answers."""
@@ -43,7 +45,8 @@ def make_engine(settings: Settings, *, pool_size: int = 0) -> Engine:
     """Create an engine; the embedded server is started when it does not run.
 
     :param pool_size: connections to keep open; 0 opens one for each transaction, which is right in
-        an Airflow task (it forks, and N parallel tasks would hold N idle connections).
+        most Airflow tasks (N parallel ones would hold N idle connections). A forked child opens
+        its own.
     :raises StoreUnavailable: when the embedded server cannot be started.
     :raises InvalidInput: when the database URL cannot be read.
     """
@@ -62,9 +65,23 @@ def make_engine(settings: Settings, *, pool_size: int = 0) -> Engine:
         },
         **options,
     )
+    if pool_size:
+        _leave_to_parent(engine)
     if settings.is_embedded:
         event.listen(engine, "do_connect", _revive(settings.embedded_directory))
     return engine
+
+
+def _leave_to_parent(engine: Engine) -> None:
+    """Make forked children forget the parent's connections: two users would garble the protocol."""
+    known = weakref.ref(engine)
+
+    def forget() -> None:
+        engine = known()
+        if engine is not None:
+            engine.dispose(close=False)
+
+    os.register_at_fork(after_in_child=forget)
 
 
 def database_url(settings: Settings) -> URL:
@@ -245,6 +262,8 @@ def begin(engine: Engine, where: str) -> Iterator[Connection]:
     :param where: the database's address without credentials, for messages.
     :raises StoreUnavailable: when the server is away, full, or ended the transaction for another
         one's sake (deadlock, serialization): a retry of the whole transaction may help.
+    :raises InvalidInput: when it was given a value that no column can hold: a NUL character, half
+        of a surrogate pair, a number out of range.
     :raises StoreError: for every other error of the database.
     """
     import psycopg
@@ -254,9 +273,13 @@ def begin(engine: Engine, where: str) -> Iterator[Connection]:
             yield connection
     except (DBAPIError, PoolTimeout, psycopg.Error) as error:
         raise translate(error, where) from error
+    except UnicodeEncodeError as error:
+        raise InvalidInput("text", error.object, "it holds no half of a surrogate pair.") from error
 
 
-def translate(error: DBAPIError | PoolTimeout | psycopg.Error, where: str) -> StoreError:
+def translate(
+    error: DBAPIError | PoolTimeout | psycopg.Error, where: str
+) -> StoreError | InvalidInput:
     """Turn a driver error into ours. SQL and parameters stay out of the message."""
     import psycopg
 
@@ -266,6 +289,8 @@ def translate(error: DBAPIError | PoolTimeout | psycopg.Error, where: str) -> St
     state = getattr(original, "sqlstate", None) or ""
     message = _first_line(original)
     # Without a state it never came from the server: the way there is broken.
+    if isinstance(original, psycopg.DataError):
+        return InvalidInput("value", "(not shown)", message)
     away = isinstance(original, psycopg.OperationalError) and not state
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     if away or lost or state.startswith(_RETRYABLE_STATES):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 _ROOT_LIMIT = 1_024
-_LIST_HINT = "List them with: mltrack experiments list"
+_LIST_HINT = "Runs are listed with their experiments by: mltrack runs list"
 
 
 class Experiments:
@@ -149,7 +149,8 @@ class Experiments:
         number = self._connection.scalar(select(func.nextval("experiments_id_seq")))
         root = f"experiments/{number}"
         if artifact_root is not None:
-            root = check_text("artifact root", artifact_root, _ROOT_LIMIT, at_least=1).rstrip("/")
+            given = check_text("artifact root", artifact_root, _ROOT_LIMIT)
+            root = check_text("artifact root", given.rstrip("/"), _ROOT_LIMIT, at_least=1)
         statement = insert(experiments).values(id=number, name=name, artifact_root=root)
         inserted: int | None = self._connection.scalar(
             statement.on_conflict_do_nothing(index_elements=["name"]).returning(experiments.c.id)

@@ -42,7 +42,7 @@ _LOG = text(
         FROM owner, given ORDER BY given.name, given.digest
         ON CONFLICT (experiment_id, name, digest) DO UPDATE SET
             schema = CASE WHEN datasets.schema = '{}' THEN excluded.schema ELSE datasets.schema END,
-            profile = datasets.profile || excluded.profile
+            profile = excluded.profile || datasets.profile
         RETURNING id, name, digest
     )
     INSERT INTO inputs (attempt, dataset, context, tags)

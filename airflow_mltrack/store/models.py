@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from airflow_mltrack.entities.models import LoggedModel, LoggedModelStatus
 from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
+from airflow_mltrack.store.attempts import storable_error
 from airflow_mltrack.store.tables import attempts, experiments, logged_models, runs
 
 _NAME_LIMIT = 500
@@ -100,7 +101,11 @@ class Models:
         if found.status is LoggedModelStatus.READY:
             raise Conflict("logged model", model_id, "it is READY and cannot fail any more.")
         if found.status is LoggedModelStatus.PENDING:
-            self._update(model_id, status=LoggedModelStatus.FAILED.value, status_message=reason)
+            self._update(
+                model_id,
+                status=LoggedModelStatus.FAILED.value,
+                status_message=storable_error(reason),
+            )
         return self.get(model_id)
 
     def get(self, model_id: str) -> LoggedModel:
@@ -110,7 +115,7 @@ class Models:
         """
         found = self._find(model_id)
         if found is None:
-            raise NotFound("logged model", model_id, "List a run's models: mltrack models list")
+            raise NotFound("logged model", model_id, "A run names its models: mltrack runs show RUN_ID")
         return found
 
     def list(

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from airflow_mltrack.exceptions import Conflict, NotFound, shorten
 from airflow_mltrack.store.key_rules import check_params
+from airflow_mltrack.store.run_rows import among
 from airflow_mltrack.store.tables import params
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def read_params(connection: Connection, attempt_ids: Iterable[int]) -> dict[int,
             func.array_agg(aggregate_order_by(params.c.key, params.c.key)),
             func.array_agg(aggregate_order_by(params.c.value, params.c.key)),
         )
-        .where(params.c.attempt.in_(list(attempt_ids)))
+        .where(among(params.c.attempt, attempt_ids))
         .group_by(params.c.attempt)
     )
     return {

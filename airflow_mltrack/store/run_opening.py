@@ -108,7 +108,9 @@ _OPEN_NEW = text(
     """
 ).bindparams(bindparam("details", type_=JSONB))
 
-# The run's row is locked by the caller, so its number cannot change in between.
+# The run's row is locked by the caller, so its number cannot change in between. Its place in
+# Airflow is the new attempt's: another worker may have taken a trial over, and the end of the first
+# worker's task must not close it.
 _OPEN_NEXT = text(
     """
     WITH superseded AS (
@@ -133,7 +135,8 @@ _OPEN_NEXT = text(
     )
     UPDATE runs SET status = next_attempt.status, started_at = next_attempt.started_at,
         ended_at = NULL, attempt_id = next_attempt.id, attempt_number = next_attempt.number,
-        lifecycle = 'active', deleted_at = NULL,
+        lifecycle = 'active', deleted_at = NULL, dag_id = :dag_id, dag_run_id = :dag_run_id,
+        task_id = :task_id, map_index = :map_index,
         artifact_root = experiments.artifact_root || '/' || runs.run_id || '/' || :number
             || '/artifacts'
     FROM next_attempt, experiments

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import ARRAY, ColumnElement, Row, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from airflow_mltrack.entities.experiments import Lifecycle
@@ -12,6 +12,7 @@ from airflow_mltrack.entities.runs import Attempt, Run, RunStatus
 from airflow_mltrack.store.tables import attempts, run_tags, runs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 _PARENT = runs.alias("parent")
@@ -30,6 +31,15 @@ SELECT_ATTEMPTS = select(attempts, runs.c.run_id).join_from(
     attempts, runs, attempts.c.run == runs.c.id
 )
 """Everything of an attempt; rows go through :func:`attempt_entity`."""
+
+
+def among(column: ColumnElement[Any], values: Iterable[object]) -> ColumnElement[bool]:
+    """Select rows whose column has one of many values.
+
+    One bound array: Postgres takes 65,535 parameters and no more, and IN makes one of each value.
+    """
+    # Not ==, which SQLAlchemy 2.0 negates to "<> ANY": true as soon as one value is another.
+    return column.op("=", is_comparison=True)(func.any(literal(list(values), ARRAY(column.type))))
 
 
 def run_entity(row: Row[Any]) -> Run:

@@ -18,6 +18,7 @@ from airflow_mltrack.store.run_opening import Opening, open_run, random_run_id, 
 from airflow_mltrack.store.run_rows import (
     SELECT_ATTEMPTS,
     SELECT_RUNS,
+    among,
     attempt_entity,
     run_entity,
 )
@@ -122,7 +123,7 @@ class Runs:
 
         :raises NotFound: names the first that does not exist.
         """
-        query = SELECT_RUNS.where(runs.c.run_id.in_(list(run_ids)))
+        query = SELECT_RUNS.where(among(runs.c.run_id, run_ids))
         found = {row.run_id: run_entity(row) for row in self._connection.execute(query)}
         for run_id in run_ids:
             if run_id not in found:
@@ -304,7 +305,7 @@ class Runs:
             raise NotFound("tag", key, f"The run {run_id} has no such tag.")
 
     def _data(self, found: Sequence[Run]) -> list[RunData]:
-        query = SELECT_ATTEMPTS.where(attempts.c.id.in_([run.attempt_id for run in found]))
+        query = SELECT_ATTEMPTS.where(among(attempts.c.id, [run.attempt_id for run in found]))
         latest = {row.id: attempt_entity(row) for row in self._connection.execute(query)}
         by_attempt = {run.attempt_id: run for run in found}
         data = self._of_attempts(by_attempt, list(latest.values()))
@@ -333,7 +334,7 @@ class Runs:
                 func.array_agg(aggregate_order_by(columns.key, columns.key)),
                 func.array_agg(aggregate_order_by(columns.value, columns.key)),
             )
-            .where(columns.attempt.in_(attempt_ids))
+            .where(among(columns.attempt, attempt_ids))
             .group_by(columns.attempt)
         )
         return {

@@ -5,23 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    FromClause,
-    Text,
-    bindparam,
-    func,
-    literal_column,
-    or_,
-    select,
-)
+from sqlalchemy import ColumnElement, FromClause, literal_column, or_, select
 
 from airflow_mltrack.entities.experiments import Lifecycle
 from airflow_mltrack.entities.runs import RunData
 from airflow_mltrack.entities.search import RunPage
 from airflow_mltrack.exceptions import InvalidInput
-from airflow_mltrack.store.run_rows import SELECT_ATTEMPTS, attempt_entity
+from airflow_mltrack.store.run_rows import SELECT_ATTEMPTS, among, attempt_entity
 from airflow_mltrack.store.runs import Runs
 from airflow_mltrack.store.search_filter import OrderTerm, parse, parse_order
 from airflow_mltrack.store.search_order import Phase, SortValue, phases
@@ -133,7 +123,7 @@ class Search:
         if not info_only or not run_ids:
             return group.data_many(run_ids)
         listed = group.get_many(run_ids)
-        query = SELECT_ATTEMPTS.where(attempts.c.id.in_([run.attempt_id for run in listed]))
+        query = SELECT_ATTEMPTS.where(among(attempts.c.id, [run.attempt_id for run in listed]))
         latest = {row.id: attempt_entity(row) for row in self._connection.execute(query)}
         return [RunData(run, latest[run.attempt_id]) for run in listed]
 
@@ -166,6 +156,5 @@ def _restrictions(
         number = select(parent.c.id).where(parent.c.run_id == parent_run_id).scalar_subquery()
         found.append(run.c.parent_id == number)
     if dag_ids is not None:
-        allowed = bindparam(None, list(dag_ids), type_=ARRAY(Text))
-        found.append(or_(run.c.dag_id.is_(None), run.c.dag_id == func.any(allowed)))
+        found.append(or_(run.c.dag_id.is_(None), among(run.c.dag_id, dag_ids)))
     return found

@@ -18,14 +18,11 @@ from functools import partial
 from typing import Any, TypeAlias, cast
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     ColumnElement,
     Double,
     FromClause,
     Select,
     and_,
-    bindparam,
     case,
     false,
     func,
@@ -39,6 +36,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import cast as sql_cast
 
+from airflow_mltrack.store.run_rows import among
 from airflow_mltrack.store.search_filter import (
     And,
     Comparison,
@@ -303,8 +301,7 @@ def _joined(source: FromClause, run: FromClause, field: Field) -> tuple[FromClau
 def _of_experiments(rows: Select[Any], column: Expression, search: _Search) -> FromClause:
     """Restrict rows to experiments so that an index on (experiment, ...) still gives the order."""
     if len(search.experiment_ids) > MERGED_EXPERIMENTS:
-        wanted: Expression = bindparam(None, list(search.experiment_ids), type_=ARRAY(BigInteger))
-        return rows.where(column == func.any(wanted)).subquery()
+        return rows.where(among(column, search.experiment_ids)).subquery()
     each = [rows.where(column == experiment_id) for experiment_id in search.experiment_ids]
     return (each[0] if len(each) == 1 else union_all(*each)).subquery()
 

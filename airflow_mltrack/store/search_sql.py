@@ -12,13 +12,11 @@ from decimal import Decimal
 from typing import Any, TypeAlias, cast
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     Double,
     FromClause,
     Numeric,
     Select,
-    Text,
     and_,
     bindparam,
     case,
@@ -35,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.sql import operators as op
 
+from airflow_mltrack.store.run_rows import among
 from airflow_mltrack.store.search_filter import And, Comparison, Entity, Field, Kind, Node, Not, Or
 from airflow_mltrack.store.tables import (
     INDEXED_TEXT,
@@ -169,8 +168,7 @@ def _text_condition(
     negated = operator.startswith("NOT ") or operator == "!="
     positive = operator.removeprefix("NOT ")
     if positive == "IN":
-        values = bindparam(None, list(cast("tuple[str, ...]", value)), type_=ARRAY(Text))
-        found: Condition = column == func.any(values)
+        found: Condition = among(column, cast("tuple[str, ...]", value))
     elif positive in ("LIKE", "ILIKE"):
         pattern = cast("str", value)
         # No escape character: a pattern that ends in one would be an error.

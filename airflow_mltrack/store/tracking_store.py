@@ -107,11 +107,10 @@ class Transaction:
 class TrackingStore:
     """The tracking database of one :class:`~airflow_mltrack.settings.Settings`.
 
-    Safe to share between threads. After a fork the child makes its own connections, because a
-    store without a pool (the default) keeps none open.
+    Safe to share between threads. After a fork the child makes its own connections.
 
     :param settings: where the database is.
-    :param pool_size: connections to keep open; 0 (right in tasks) opens one for each transaction.
+    :param pool_size: connections to keep open; 0 opens one for each transaction.
     """
 
     def __init__(self, settings: Settings, *, pool_size: int = 0) -> None:

@@ -27,7 +27,6 @@ from airflow_mltrack.exceptions import MltrackError
 logger = logging.getLogger(__name__)
 
 _LONGEST_VALUE = 500
-_EXAMPLE_ROWS = 5
 _CURVES = {  # attributes of fitted estimators that hold one value per iteration
     "train_score_": "training_score",
     "validation_score_": "validation_score",
@@ -288,9 +287,9 @@ def _record_fitted(
     if features is not None and target is not None:
         session.run.log_metrics(_training_metrics(prefix, estimator, features, target))
     if session.log_models:
-        example = features.head(_EXAMPLE_ROWS) if hasattr(features, "head") else None
+        table = features if hasattr(features, "columns") else None
         name = "model" if not prefix else f"model_{prefix.rstrip('.')}"
-        session.run.log_model(estimator, name, example=example)
+        session.run.log_model(estimator, name, training_data=table)
 
 
 def _training_metrics(prefix: str, estimator: Any, features: Any, target: Any) -> dict[str, float]:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+CONNECT = (ROOT / "docs" / "how-to" / "connect.md").read_text(encoding="utf-8")
 
 
 def _commands(parser: argparse.ArgumentParser, words: str) -> Iterator[str]:
@@ -50,16 +51,26 @@ def test_every_variable_is_documented() -> None:
     )
     named = set(re.findall(r"\bMLTRACK_[A-Z0-9_]*[A-Z0-9]\b", source)) - {"MLTRACK_S3"}
     named |= {f"MLTRACK_S3_{field.name.upper()}" for field in fields(S3Settings)}
-    missing = {name for name in named if name not in OPERATIONS}
-    assert missing == set()
+    for page in (OPERATIONS, CONNECT):
+        assert {name for name in named if f"`{name}`" not in page} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
-        if "://" not in target:
-            assert (page.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", text):
+        if "://" in target:
+            continue
+        found = page.parent / target if target else page
+        assert found.exists(), target
+        assert not anchor or anchor in _anchors(found), f"{target}#{anchor}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """Give the anchors of a page's headings, as Git hosts make them."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_the_index_leads_to_every_page() -> None:

@@ -27,7 +27,7 @@ HEAVY = {
 }
 DOORS = [
     f"airflow_mltrack.{folder}.{path.stem}"
-    for folder in ("operators", "decorators", "sensors", "hooks")
+    for folder in ("operators", "decorators", "hooks")
     for path in sorted((PACKAGE / folder).glob("[!_]*.py"))
 ] + [
     "airflow_mltrack",

@@ -19,7 +19,7 @@ FORWARDING = {"promotion_outlet"}
 
 
 def _operator_classes() -> Iterator[type[BaseOperator]]:
-    for folder in ("operators", "decorators", "sensors"):
+    for folder in ("operators", "decorators"):
         for path in sorted((PACKAGE / folder).glob("[!_]*.py")):
             module = import_module(f"airflow_mltrack.{folder}.{path.stem}")
             for value in vars(module).values():

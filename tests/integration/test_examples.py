@@ -13,7 +13,8 @@ from tests.integration.conftest import SMALL_TABLE, Airflow
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("backend")]
 
-MODEL = "credit-default"
+MODEL = "credit-default-synthetic"
+"""As the table is a generated one."""
 
 
 def _no_run_is_open(store: TrackingStore) -> bool:
@@ -71,7 +72,14 @@ def test_batch_scoring_scores_with_the_model_in_production(
     import pandas as pd
 
     output = tmp_path / "new" / "scores.parquet"
-    outcome = airflow.run("batch_scoring", {"DATA": SMALL_TABLE["DATA"], "OUTPUT": str(output)})
+    outcome = airflow.run(
+        "batch_scoring",
+        {
+            "DATA": SMALL_TABLE["DATA"],
+            "OUTPUT": str(output),
+            "MODEL_URI": f"models:/{MODEL}/Production",
+        },
+    )
     assert outcome.state == "success"
     scored = outcome.returned("score")
     frame = pd.read_parquet(output)

@@ -161,3 +161,14 @@ def test_a_limit_that_would_close_everything_is_refused(
 ) -> None:
     with pytest.raises(InvalidInput, match="silent_for"):
         reap(client, silent_for=silent_for)
+
+
+def test_a_worker_whose_name_begins_like_anothers_keeps_its_trial(client: TrackingClient) -> None:
+    one, ten = (RunIdentity(f"logical {name}", name) for name in ("worker1", "worker10"))
+    sweep, attempt = start_trial(client, ten)
+    with client.store.transaction() as tx:
+        tx.sweeps.release(sweep, 0)
+        tx.sweeps.claim(sweep, claimed_by=one.attempt_key)
+    fall_silent(client, attempt)
+    reap(client, silent_for=LIMIT)
+    assert trial_state(client, sweep) is TrialState.RUNNING

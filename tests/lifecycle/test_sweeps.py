@@ -344,6 +344,21 @@ def test_ask_report_and_tell_work_without_the_loop(client: TrackingClient) -> No
     assert ask(client, sweep, identity, number=2) is None
 
 
+def test_the_same_worker_runs_failed_trials_again_after_another_planning(
+    client: TrackingClient,
+) -> None:
+    def fail(run: ActiveRun, trial: Trial, report: Reporter) -> float:
+        raise ValueError("first time")
+
+    sweep = plan(client, spec())
+    ended = run_all(client, sweep, fail, numbers=[0])
+    plan_sweep(client, sweep, spec())
+    again = run_all(client, sweep, value_of_x, numbers=[0])
+    assert [one.state for one in ended + again] == [TrialState.FAILED, TrialState.COMPLETE]
+    with client.store.transaction() as tx:
+        assert len(tx.runs.attempts(str(again[0].run_id))) == 2
+
+
 @pytest.mark.parametrize(
     ("number", "params", "name"),
     [

@@ -336,6 +336,19 @@ def test_the_package_says_how_it_was_made(client: TrackingClient, trained: Train
     assert {"plots/test_roc.png", "plots/test_calibration.png"} <= paths
 
 
+def test_the_package_shows_nobodys_row(
+    client: TrackingClient, spec: TrainingSpec, trained: TrainedModel, tmp_path: Path
+) -> None:
+    from airflow_mltrack.tracking.model_uri import download_model
+
+    package = download_model(client, trained.model_uri, tmp_path / "package")
+    example = json.loads((package / "input_example.json").read_text(encoding="utf-8"))
+    features = prepare(spec).dataset.features[example["columns"]]
+    real = json.loads(features.to_json(orient="split", double_precision=15))["data"]
+    assert example["data"]
+    assert [row for row in example["data"] if row in real] == []
+
+
 def test_a_threshold_that_is_given_saves_the_validation_fits(
     client: TrackingClient, spec: TrainingSpec
 ) -> None:

@@ -18,6 +18,7 @@ from airflow_mltrack.operators.promote import PROMOTIONS, PromoteModelOperator
 from airflow_mltrack.operators.register import RegisterModelOperator
 from airflow_mltrack.operators.train import TrainModelOperator
 from airflow_mltrack.operators.validate import ValidateModelOperator
+from airflow_mltrack.training.loan_portfolio import portfolio_uri
 from tests.hooks.conftest import make_context
 from tests.operators.conftest import DATASET, RECIPE
 
@@ -217,3 +218,17 @@ def test_the_dag_params_choose_the_table() -> None:
     assert _execute(chosen) == {"uri": "a.csv", "target": "bad", "drop": ["id", "x"]}
     with pytest.raises(AirflowFailException, match="TARGET"):
         _execute(ChooseCreditDataOperator(task_id="data", uri="a.csv"))
+
+
+@pytest.mark.usefixtures("hook")
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("tables/German Credit.csv.gz", "credit-default-german-credit"),
+        (portfolio_uri(rows=100), "credit-default-synthetic"),
+    ],
+)
+def test_every_table_has_a_model_of_its_own(uri: str, name: str) -> None:
+    context = _context(task_id="data")
+    _execute(ChooseCreditDataOperator(task_id="data", uri=uri, target="bad"), context)
+    assert context["ti"].pushed["model_name"] == name

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airflow_mltrack.entities.runs import RunIdentity, RunStatus
+from airflow_mltrack.entities.runs import RunIdentity, RunStatus, task_identity
 from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
 from airflow_mltrack.store.tracking_store import TrackingStore
 
@@ -125,3 +125,21 @@ def test_closing_a_task_closes_its_trials_too_and_nothing_else(store: TrackingSt
             assert tx.runs.attempt(opened[name]).status is RunStatus.RUNNING
         with pytest.raises(InvalidInput, match="RUNNING"):
             tx.runs.close_attempt_key("ti:1", RunStatus.RUNNING)
+
+
+def test_a_trial_that_was_taken_over_belongs_to_its_new_workers_task(
+    store: TrackingStore,
+) -> None:
+    def worker(number: int) -> RunIdentity:
+        task = task_identity(
+            ti_id=str(number), dag_id="d", dag_run_id="r", task_id="work", map_index=number
+        )
+        return task.trial("sweep", 5, attempt=number)
+
+    with store.transaction() as tx:
+        tx.runs.open(experiment_id=0, identity=worker(1))
+        run, attempt = tx.runs.open(experiment_id=0, identity=worker(2))
+        assert (run.task_id, run.map_index) == ("work", 2)
+        place = {"dag_id": "d", "dag_run_id": "r", "task_id": "work", "status": RunStatus.KILLED}
+        assert tx.runs.close_place(**place, map_index=1) == []  # type: ignore[arg-type]
+        assert tx.runs.close_place(**place, map_index=2) == [attempt.attempt_id]  # type: ignore[arg-type]

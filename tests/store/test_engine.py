@@ -136,6 +136,7 @@ def test_a_deadlock_is_unavailable_for_one_and_fine_for_the_other(store: Trackin
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
+        ("25006", StoreUnavailable),  # read-only: a standby, until the failover is done
         ("53100", StoreUnavailable),  # disk full
         ("53300", StoreUnavailable),  # too many connections
         ("40001", StoreUnavailable),  # serialization failure
@@ -164,6 +165,14 @@ def test_a_mistake_in_our_sql_is_a_plain_store_error_without_the_sql(
         tx.connection.execute(wrong, {"x": SECRET})
     assert type(info.value) is StoreError
     assert SECRET not in str(info.value)
+
+
+@pytest.mark.parametrize("value", ["nul \x00", "half \udcff"])
+def test_a_value_that_no_column_can_hold_is_bad_input(store: TrackingStore, value: str) -> None:
+    with pytest.raises(InvalidInput, match=r"NUL|surrogate"), store.transaction() as tx:
+        tx.runs.get(value)
+    with pytest.raises(InvalidInput, match="out of range"), store.transaction() as tx:
+        tx.connection.execute(text("SELECT CAST(:n AS integer)"), {"n": 2**40})
 
 
 def test_an_error_of_the_driver_itself_is_ours_too(store: TrackingStore) -> None:

@@ -88,13 +88,18 @@ def test_what_is_not_there_is_not_found(store: TrackingStore) -> None:
     with store.transaction() as tx:
         with pytest.raises(NotFound, match="experiment 'none'"):
             tx.experiments.get_by_name("none")
-        with pytest.raises(NotFound, match="mltrack experiments list"):
+        with pytest.raises(NotFound, match="mltrack runs list"):
             tx.experiments.get(5)
         with pytest.raises(NotFound, match="5"):
             tx.experiments.set_tags(5, {"a": "1"})
         for change in (tx.experiments.delete, tx.experiments.restore):
             with pytest.raises(NotFound, match="5"):
                 change(5)
+
+
+def test_an_artifact_root_is_more_than_slashes(store: TrackingStore) -> None:
+    with store.transaction() as tx, pytest.raises(InvalidInput, match="artifact root"):
+        tx.experiments.create("e", artifact_root="//")
 
 
 def ensure(settings: Settings, name: str) -> int:

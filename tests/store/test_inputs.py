@@ -46,15 +46,15 @@ def test_a_data_set_is_one_record_for_all_runs_of_an_experiment(store: TrackingS
         assert len(tx.inputs.list(attempt.attempt_id)) == 1
 
 
-def test_a_record_that_said_nothing_is_filled_up(store: TrackingStore) -> None:
-    bare = replace(UCI, schema={}, profile={"synthetic": True})
+def test_a_record_keeps_what_it_said_and_is_filled_up(store: TrackingStore) -> None:
+    bare = replace(UCI, schema={}, profile={"synthetic": True, "rows": 5})
     with store.transaction() as tx:
         _, attempt = tx.runs.open(experiment_id=0)
         tx.inputs.log(attempt.attempt_id, [RunInput(bare, tags={"a": "1"})])
         tx.inputs.log(attempt.attempt_id, [RunInput(UCI, "training", {"b": "2"})])
         (found,) = tx.inputs.list(attempt.attempt_id)
     assert found.dataset.schema == UCI.schema
-    assert found.dataset.profile == {"synthetic": True, **UCI.profile}
+    assert found.dataset.profile == {"synthetic": True, "rows": 5, "missing": None}
     assert (found.context, found.tags) == ("training", {"a": "1", "b": "2"})
 
 

@@ -118,3 +118,9 @@ def test_an_id_is_given_once(tx: Transaction, experiment_id: int) -> None:
     tx.models.create(experiment_id=experiment_id, name="model", model_id="m-mine")
     with pytest.raises(Conflict, match="m-mine"):
         tx.models.create(experiment_id=experiment_id, name="model", model_id="m-mine")
+
+
+def test_a_failure_is_kept_whatever_its_words_hold(tx: Transaction, experiment_id: int) -> None:
+    model = tx.models.create(experiment_id=experiment_id, name="model")
+    failed = tx.models.fail(model.model_id, "nul \x00 half \udcff")
+    assert (failed.status, failed.status_message) == (LoggedModelStatus.FAILED, "nul  half ?")

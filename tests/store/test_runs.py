@@ -276,3 +276,11 @@ def test_an_unknown_attempt_number_is_not_found(store: TrackingStore) -> None:
             tx.runs.attempt(999)
         with pytest.raises(NotFound, match="nobody"):
             tx.runs.attempts("nobody")
+
+
+def test_any_number_of_runs_can_be_read_at_once(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        run, _ = open_run(tx)
+        with pytest.raises(NotFound, match="run 'none'"):
+            tx.runs.data_many([run.run_id] * 70_000 + ["none"])
+        assert len(tx.runs.data_many([run.run_id] * 70_000)) == 70_000
