@@ -115,7 +115,9 @@ class Models:
         """
         found = self._find(model_id)
         if found is None:
-            raise NotFound("logged model", model_id, "A run names its models: mltrack runs show RUN_ID")
+            raise NotFound(
+                "logged model", model_id, "A run names its models: mltrack runs show RUN_ID"
+            )
         return found
 
     def list(
