@@ -1,4 +1,4 @@
-"""What tracking costs a sweep: the same trials by two workers of a sweep and by a plain joblib loop.
+"""What tracking costs a sweep: the same trials by two workers, and by a plain joblib loop.
 
 Both sides load the table, fit the same pipelines on the same folds in two fresh processes, and
 compute the ranking metrics. The sweep does everything else that it does by default as well: rows in
