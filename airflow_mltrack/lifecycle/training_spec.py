@@ -61,7 +61,7 @@ class TrainingSpec:
                 or not least <= number <= most
             ):
                 raise InvalidInput(name, number, f"it is a whole number from {least} to {most}.")
-        share = self.precision
+        share: object = self.precision  # may come from JSON
         if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
             raise InvalidInput("precision", share, "it lies above 0 and is at most 1.")
 

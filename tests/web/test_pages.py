@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from airflow_mltrack.entities.runs import task_identity
+from airflow_mltrack.entities.runs import RunIdentity, task_identity
 from airflow_mltrack.tracking.client import TrackingClient
 from airflow_mltrack.web.app import create_app
 from tests.web.conftest import HeaderAccess
@@ -13,7 +13,7 @@ from tests.web.conftest import HeaderAccess
 HOSTILE = "<script>alert(1)</script>"
 
 
-def _task(dag_id: str, task_id: str = "fit") -> object:
+def _task(dag_id: str, task_id: str = "fit") -> RunIdentity:
     return task_identity(
         ti_id=f"{dag_id}-{task_id}", dag_id=dag_id, dag_run_id="manual__1", task_id=task_id
     )
