@@ -9,9 +9,11 @@
     │   ├── InvalidFilter        a filter string, with the character where it went wrong
     │   └── UntrustedImport      a dotted path outside the allow-list
     ├── PromotionRefused         the rules of the stage forbid it; holds what is missing
-    ├── SweepFailed              too few trials completed; holds how they ended
+    ├── SweepFailed              too few trials ended well; holds how they ended
+    ├── DataUnavailable          a data set's source does not answer; a retry may help
     ├── StoreError
     │   ├── StoreUnavailable     a retry may help
+    │   ├── LoginRefused         the server answers, but does not let this user in
     │   └── SchemaOutOfDate      holds the command that helps
     ├── ArtifactError
     │   ├── ArtifactUnavailable  a retry may help
@@ -99,6 +101,8 @@ class InvalidFilter(InvalidInput):
 
     def __init__(self, text: str, position: int, expected: str) -> None:
         self.text, self.position, self.expected = text, position, expected
+        self.what, self.value, self.rule = "filter", text, f"expected {expected}"
+        self.hint = ""
         found = shorten(text[position : position + 20]) if position < len(text) else "the end"
         MltrackError.__init__(
             self,
@@ -147,11 +151,11 @@ class PromotionRefused(MltrackError):
 
 
 class SweepFailed(MltrackError):
-    """Too few trials of a sweep completed.
+    """Too few trials of a sweep ended well: completed, or given up by the pruner.
 
     :param run_id: the sweep's parent run.
     :param counts: number of trials by state.
-    :param needed: how many had to complete.
+    :param needed: how many had to end well, at least one of them complete.
     :param errors: what the failed ones said, the most frequent first.
     """
 
@@ -163,10 +167,25 @@ class SweepFailed(MltrackError):
         ended = ", ".join(f"{number} {state}" for state, number in self.counts.items() if number)
         listed = "".join(f"\n  - {shorten(error, 300)}" for error in errors)
         super().__init__(
-            f"Sweep {shorten(run_id)} needs at least {needed} complete trials, it has "
-            f"{self.counts.get('COMPLETE', 0)} ({ended or 'no trials'})."
+            f"Sweep {shorten(run_id)} needs at least {needed} trials that end as COMPLETE or "
+            f"PRUNED, one of them COMPLETE; they ended as: {ended or 'there are no trials'}."
             + (f" What went wrong:{listed}" if listed else "")
             + f"\nLook at its trials: mltrack runs list --parent {shorten(run_id)}"
+        )
+
+
+class DataUnavailable(MltrackError):
+    """The source of a data set does not answer, or stopped in the middle; a retry may help.
+
+    :param source: its address, without credentials.
+    :param reason: what happened, one sentence.
+    """
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source, self.reason = source, reason
+        super().__init__(
+            f"The data set {shorten(source)!r} cannot be read now: {reason} "
+            "Check the address, or try again."
         )
 
 
@@ -192,6 +211,21 @@ class StoreUnavailable(StoreError):
         super().__init__(
             f"The tracking database {where} cannot be reached: {reason.strip()} "
             "Check that it runs and that the connection is right: mltrack doctor"
+        )
+
+
+class LoginRefused(StoreError):
+    """The tracking database's server answers, but does not let this user in; no retry helps.
+
+    :param where: the database's address without credentials.
+    :param reason: the driver's words, without credentials.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where, self.reason = where, reason
+        super().__init__(
+            f"The tracking database {where} refuses the connection: {reason.strip()} "
+            "Check user, password and database name of the connection: mltrack doctor"
         )
 
 

@@ -7,11 +7,14 @@ beside Airflow's own. Nothing here raises into Airflow.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
 import threading
-from collections import deque
+import time
+from datetime import timedelta
 from functools import partial
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CURRENT_RUN = "airflow_mltrack.hooks.current_run"
+_GRACE = 40.0
+"""Seconds after a Dag run's end, and of silence: more than two signs of life are apart."""
 
 
 @hookimpl
@@ -89,7 +94,13 @@ def _on_end(task_instance: Any, status: str, error: Any, reason: str) -> None:
 
 def _after_dag_run(dag_run: Any) -> None:
     place = {"dag_id": dag_run.dag_id, "dag_run_id": dag_run.run_id}
-    _beside(place, "Its Dag run ended without closing it.")
+    reason = "Its Dag run ended without closing it."
+    if _loaded() is not None:  # ``dag.test()``: the tasks ran in this process, which ends soon
+        _safely(partial(_close_orphans, place, reason))
+        return
+    # Airflow tells the task's success before the task's own process ends its run: a process that is
+    # still at it (its callbacks come first, too) gives signs of life.
+    _beside({**place, "silent_for": timedelta(seconds=_GRACE)}, reason, delay=_GRACE)
 
 
 def _is_own_task(task_instance: Any) -> bool:
@@ -102,15 +113,18 @@ def _loaded() -> ModuleType | None:
     return sys.modules.get(_CURRENT_RUN)
 
 
-_waiting: deque[tuple[dict[str, Any], str]] = deque()
-_lock = threading.Lock()
+_waiting: list[tuple[float, int, dict[str, Any], str]] = []
+"""A heap: when it is due, a number that keeps the order, the place and the reason."""
+_numbers = itertools.count()
+_changed = threading.Condition()
 _busy = threading.Event()
 
 
-def _beside(place: dict[str, Any], reason: str) -> None:
+def _beside(place: dict[str, Any], reason: str, *, delay: float = 0.0) -> None:
     """Close a place's runs on a thread: Airflow's loop must not wait for a database."""
-    with _lock:
-        _waiting.append((place, reason))
+    with _changed:
+        heappush(_waiting, (time.monotonic() + delay, next(_numbers), place, reason))
+        _changed.notify()
         if not _busy.is_set():
             _busy.set()
             threading.Thread(target=_work, name="mltrack-listener", daemon=True).start()
@@ -118,11 +132,15 @@ def _beside(place: dict[str, Any], reason: str) -> None:
 
 def _work() -> None:
     while True:
-        with _lock:
+        with _changed:
             if not _waiting:
                 _busy.clear()
                 return
-            place, reason = _waiting.popleft()
+            early = _waiting[0][0] - time.monotonic()
+            if early > 0:
+                _changed.wait(early)
+                continue
+            _, _, place, reason = heappop(_waiting)
         _safely(partial(_close_orphans, place, reason))
 
 

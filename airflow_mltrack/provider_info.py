@@ -86,6 +86,25 @@ def get_provider_info() -> dict[str, object]:
                         ),
                         "schema": {"type": ["string", "null"]},
                     },
+                    "sslmode": {
+                        "label": "Database TLS",
+                        "description": (
+                            "As libpq's sslmode: require encrypts, verify-full checks the "
+                            "server's certificate too."
+                        ),
+                        "schema": {
+                            "type": "string",
+                            "enum": [
+                                "disable",
+                                "allow",
+                                "prefer",
+                                "require",
+                                "verify-ca",
+                                "verify-full",
+                            ],
+                            "default": "prefer",
+                        },
+                    },
                     "endpoint_url": {
                         "label": "S3 endpoint URL",
                         "description": "Of an S3-compatible server; empty for AWS.",
@@ -134,8 +153,8 @@ def get_provider_info() -> dict[str, object]:
                     "trusted_modules": {
                         "label": "Trusted modules",
                         "description": (
-                            "Top-level modules, comma separated, whose estimators a Dag may name "
-                            "by dotted path; empty: sklearn, lightgbm, imblearn."
+                            "Further top-level modules, comma separated, whose estimators a Dag "
+                            "may name by dotted path, beside sklearn, lightgbm and imblearn."
                         ),
                         "schema": {"type": ["string", "null"]},
                     },
@@ -144,6 +163,14 @@ def get_provider_info() -> dict[str, object]:
                         "description": (
                             "Dotted names, comma separated, of further types that a model package "
                             "may hold."
+                        ),
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "spool_dir": {
+                        "label": "Spool directory",
+                        "description": (
+                            "Of each worker: where metric points wait while the database is away; "
+                            "empty: below AIRFLOW_HOME."
                         ),
                         "schema": {"type": ["string", "null"]},
                     },

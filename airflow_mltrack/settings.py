@@ -14,6 +14,8 @@ from airflow_mltrack.exceptions import InvalidInput
 
 EMBEDDED_SCHEME = "embedded"
 DEFAULT_TRUSTED_MODULES = ("sklearn", "lightgbm", "imblearn")
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+"""What libpq knows; without one it takes ``prefer``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,10 @@ def connection_settings(
         database comes without an ``artifact_uri`` (workers would each write to their own disk).
     """
     defaults = embedded_settings(home or default_home())
-    database_url = _postgres_url(host, port, login, password, schema) or defaults.database_url
+    database_url = (
+        _postgres_url(host, port, login, password, schema, _ssl_mode(extra))
+        or defaults.database_url
+    )
     artifact_uri = _text(extra, "artifact_uri")
     if artifact_uri is None and host:
         raise InvalidInput(
@@ -130,7 +135,7 @@ def connection_settings(
         database_url=database_url,
         artifact_uri=artifact_uri or defaults.artifact_uri,
         s3=_s3_settings(extra),
-        trusted_modules=_names(extra, "trusted_modules") or DEFAULT_TRUSTED_MODULES,
+        trusted_modules=_once(DEFAULT_TRUSTED_MODULES, _names(extra, "trusted_modules")),
         trusted_types=_names(extra, "trusted_types"),
         spool_dir=_text(extra, "spool_dir") or defaults.spool_dir,
     )
@@ -166,8 +171,8 @@ def environment_settings(
         database_url=url or found.database_url,
         artifact_uri=artifact_uri or found.artifact_uri,
         s3=_s3_settings(_environment_s3(env), fallback=found.s3),
-        trusted_modules=found.trusted_modules + _split(env.get("MLTRACK_TRUSTED_MODULES")),
-        trusted_types=found.trusted_types + _split(env.get("MLTRACK_TRUSTED_TYPES")),
+        trusted_modules=_once(found.trusted_modules, _split(env.get("MLTRACK_TRUSTED_MODULES"))),
+        trusted_types=_once(found.trusted_types, _split(env.get("MLTRACK_TRUSTED_TYPES"))),
         spool_dir=env.get("MLTRACK_SPOOL_DIR") or found.spool_dir,
     )
 
@@ -255,7 +260,12 @@ def _s3_settings(extra: Mapping[str, object], fallback: S3Settings | None = None
 
 
 def _postgres_url(
-    host: str | None, port: int | None, login: str | None, password: str | None, schema: str | None
+    host: str | None,
+    port: int | None,
+    login: str | None,
+    password: str | None,
+    schema: str | None,
+    sslmode: str | None,
 ) -> str | None:
     if not host:
         return None
@@ -263,12 +273,23 @@ def _postgres_url(
     secret = f":{quote(password, safe='')}" if password else ""
     at = "@" if user else ""
     database = quote(schema or "mltrack", safe="")
+    ssl = [f"sslmode={sslmode}"] if sslmode else []
     if host.startswith("/"):  # a unix socket's directory
-        socket = f"?host={quote(host)}" + (f"&port={port}" if port else "")
-        return f"postgresql://{user}{secret}{at}/{database}{socket}"
+        query = [f"host={quote(host)}", *([f"port={port}"] if port else []), *ssl]
+        return f"postgresql://{user}{secret}{at}/{database}?{'&'.join(query)}"
     if host.count(":") > 1 and "," not in host and not host.startswith("["):  # IPv6
         host = f"[{host}]"
-    return f"postgresql://{user}{secret}{at}{host}:{port or 5432}/{database}"
+    query_text = f"?{ssl[0]}" if ssl else ""
+    return f"postgresql://{user}{secret}{at}{host}:{port or 5432}/{database}{query_text}"
+
+
+def _ssl_mode(extra: Mapping[str, object]) -> str | None:
+    mode = _text(extra, "sslmode")
+    if mode is not None and mode not in SSL_MODES:
+        raise InvalidInput(
+            "connection field sslmode", mode, f"it is one of {', '.join(SSL_MODES)}."
+        )
+    return mode
 
 
 def _text(extra: Mapping[str, object], name: str) -> str | None:
@@ -297,6 +318,10 @@ def _names(extra: Mapping[str, object], name: str) -> tuple[str, ...]:
     if isinstance(value, (list, tuple)):
         return tuple(str(item) for item in value)
     return _split(_text(extra, name))
+
+
+def _once(*groups: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for group in groups for name in group))
 
 
 def _split(text: str | None) -> tuple[str, ...]:

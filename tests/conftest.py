@@ -12,14 +12,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from airflow_mltrack.settings import Settings
 from airflow_mltrack.store.engine import start_embedded, stop_embedded
 from airflow_mltrack.store.tracking_store import TrackingStore
 
-TEMPLATE = "mltrack_template"
+# How long an example takes says nothing about a promise, least of all on a busy machine.
+hypothesis.settings.register_profile(
+    "mltrack", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("mltrack")
+
+TEMPLATE = f"mltrack_template_{os.getpid()}"
+"""Several sessions may share a server."""
 
 # Before anything imports Airflow: tests must never touch the Airflow of whoever runs them.
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="mltrack-test-airflow-"))
@@ -55,9 +64,22 @@ def server_directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """URL of a real Postgres server, started for this session; its database holds our schema."""
+    """URL of a real Postgres server whose template database holds our schema.
+
+    The embedded one, started for this session; or, to try other versions, the one that
+    ``MLTRACK_TEST_POSTGRES_URL`` names (as a user who may create databases).
+    """
+    if given := os.environ.get("MLTRACK_TEST_POSTGRES_URL"):
+        _prepare(given)
+        yield given
+        return
     with contextmanager(_server_directory)() as directory:
-        yield _prepared(directory)
+        url = start_embedded(directory)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        _prepare(url)
+        yield url
 
 
 def _server_directory() -> Iterator[Path]:
@@ -69,30 +91,39 @@ def _server_directory() -> Iterator[Path]:
     shutil.rmtree(parent, ignore_errors=True)
 
 
-def _prepared(directory: Path) -> str:
-    """Start a server whose template database holds our schema."""
-    url = start_embedded(directory)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("SELECT pg_reload_conf()")
-    settings = Settings(database_url=url, artifact_uri=str(directory.parent / "artifacts"))
-    store = TrackingStore(settings)
+def _prepare(url: str) -> None:
+    """Make a template database that holds our schema."""
+    with _administrator(url) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    store = TrackingStore(Settings(database_url=_database(url, TEMPLATE), artifact_uri="/unused"))
     store.upgrade()
     store.close()
-    with psycopg.connect(url.replace("/mltrack?", "/postgres?"), autocommit=True) as connection:
-        connection.execute(f"ALTER DATABASE mltrack RENAME TO {TEMPLATE}")
-    return url
+
+
+def _administrator(url: str) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(_database(url, "postgres"), autocommit=True)
+
+
+def _database(url: str, name: str) -> str:
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture
 def database_url(postgres_url: str) -> Iterator[str]:
     """URL of a fresh database with the current schema."""
+    with fresh_database(postgres_url) as url:
+        yield url
+
+
+@contextmanager
+def fresh_database(postgres_url: str) -> Iterator[str]:
+    """Make a database with the current schema; it is dropped at the end."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = postgres_url.replace("/mltrack?", "/postgres?")
-    with psycopg.connect(admin, autocommit=True) as connection:
+    with _administrator(postgres_url) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    yield postgres_url.replace("/mltrack?", f"/{name}?")
-    with psycopg.connect(admin, autocommit=True) as connection:
+    yield _database(postgres_url, name)
+    with _administrator(postgres_url) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

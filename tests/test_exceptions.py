@@ -13,9 +13,11 @@ from airflow_mltrack.exceptions import (
     ArtifactCorrupt,
     ArtifactUnavailable,
     Conflict,
+    DataUnavailable,
     EnvironmentMismatch,
     InvalidFilter,
     InvalidInput,
+    LoginRefused,
     MltrackError,
     NotFound,
     PromotionRefused,
@@ -39,9 +41,15 @@ ONE_OF_EACH = [
         PromotionRefused("m", 3, "Production", ["no verdict"], "Validate."),
         "- no verdict\nValidate.",
     ),
-    (SweepFailed("s", {"FAILED": 2}, 1, ["boom"]), "has 0 (2 FAILED). What went wrong:\n  - boom"),
+    (SweepFailed("s", {"FAILED": 2}, 1, ["boom"]), "as: 2 FAILED. What went wrong:\n  - boom"),
+    (SweepFailed("s", {}, 1), "they ended as: there are no trials"),
+    (
+        DataUnavailable("https://h/t.csv", "timed out."),
+        "'https://h/t.csv' cannot be read now: timed",
+    ),
     (StoreError("it refused."), "it refused."),
     (StoreUnavailable("here", "gone."), "here cannot be reached: gone. Check"),
+    (LoginRefused("here", "wrong password."), "here refuses the connection: wrong password. Check"),
     (SchemaOutOfDate(None, "0001"), "schema none.*0001.*mltrack db upgrade"),
     (SchemaOutOfDate("9", "0001", known=False), "pip install --upgrade airflow-mltrack"),
     (ArtifactUnavailable("k", "away."), "Artifact 'k': away."),
@@ -93,3 +101,9 @@ def test_bad_input_is_a_value_error_too() -> None:
 )
 def test_values_are_shown_in_one_short_line(value: object, shown: str) -> None:
     assert shorten(value) == shown
+
+
+def test_a_filter_that_cannot_be_read_is_bad_input_with_all_its_facts() -> None:
+    error: InvalidInput = InvalidFilter("a >", 3, "a number")
+    assert (error.what, error.value, error.rule) == ("filter", "a >", "expected a number")
+    assert error.hint == ""

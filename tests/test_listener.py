@@ -16,6 +16,12 @@ from tests.hooks.conftest import backend_connection, define_connection, make_con
 __all__ = ["backend_connection", "define_connection"]
 
 
+@pytest.fixture
+def scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be a process that executes no tasks itself."""
+    monkeypatch.delitem(sys.modules, "airflow_mltrack.hooks.current_run")
+
+
 class MetadataRow:
     """A task instance or Dag run as the scheduler has it: a row of Airflow's database."""
 
@@ -82,13 +88,55 @@ def test_the_next_try_is_spared(store: TrackingStore) -> None:
     assert _status(store, starting) is RunStatus.RUNNING
 
 
-@pytest.mark.usefixtures("backend_connection")
+@pytest.mark.usefixtures("backend_connection", "scheduler")
 @pytest.mark.parametrize("hook", [listener.on_dag_run_success, listener.on_dag_run_failed])
-def test_the_end_of_a_dag_run_leaves_nothing_open(store: TrackingStore, hook: Any) -> None:
+def test_the_end_of_a_dag_run_leaves_nothing_open(
+    store: TrackingStore, hook: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "_GRACE", 0.01)
     sweep, mapped = _open(store, _identity("ti-1", "plan")), _open(store, _identity("ti-2", "t", 4))
     hook(_row(), "done")
     _wait_until_done()
     assert _status(store, sweep) is _status(store, mapped) is RunStatus.KILLED
+
+
+@pytest.mark.usefixtures("backend_connection", "scheduler")
+def test_a_task_that_is_still_ending_its_run_when_the_dag_run_ends_is_left_to_it(
+    store: TrackingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "_GRACE", 1.0)
+    lives, died = _open(store, _identity("ti-1", "last")), _open(store, _identity("ti-2", "plan"))
+    listener.on_dag_run_success(_row(), "done")
+    time.sleep(0.5)
+    with store.transaction() as tx:
+        tx.runs.heartbeat(lives)
+    _wait_until_done()
+    assert _status(store, lives) is RunStatus.RUNNING
+    assert _status(store, died) is RunStatus.KILLED
+
+
+@pytest.mark.usefixtures("backend_connection", "scheduler")
+def test_a_task_that_died_does_not_wait_behind_a_dag_run_that_ended(store: TrackingStore) -> None:
+    run = _open(store, _identity("ti-1"))
+    listener.on_dag_run_success(_row(run_id="another"), "done")
+    try:
+        listener.on_task_instance_failed("running", _row(id="ti-1"), None)
+        deadline = time.monotonic() + 10
+        while _status(store, run) is not RunStatus.KILLED:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        with listener._changed:
+            listener._waiting.clear()
+            listener._changed.notify()
+        _wait_until_done()
+
+
+@pytest.mark.usefixtures("backend_connection")
+def test_a_dag_that_is_tested_in_this_process_leaves_nothing_open(store: TrackingStore) -> None:
+    sweep = _open(store, _identity("ti-1", "plan"))
+    listener.on_dag_run_failed(_row(), "done")
+    assert _status(store, sweep) is RunStatus.KILLED
 
 
 @pytest.mark.usefixtures("backend_connection")
@@ -110,19 +158,23 @@ def test_a_task_that_never_tracked_costs_nothing(monkeypatch: pytest.MonkeyPatch
     assert "airflow_mltrack.hooks.current_run" not in sys.modules
 
 
+@pytest.mark.usefixtures("scheduler")
 def test_an_embedded_default_that_was_never_used_is_not_started(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.setattr(listener, "_GRACE", 0.0)
     listener.on_dag_run_failed(_row(), "x")
     _wait_until_done()
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("scheduler")
 def test_nothing_is_raised_into_airflow(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MLTRACK_DEFAULT", '{"conn_type": "mltrack", "host": "db"}')
+    monkeypatch.setattr(listener, "_GRACE", 0.0)
     listener.on_dag_run_failed(_row(), "x")
     _wait_until_done()
     assert "could not close the runs" in caplog.text

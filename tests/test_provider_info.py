@@ -96,6 +96,14 @@ def test_the_hook_says_the_same_as_the_connection_type() -> None:
     assert connection["hook-class-name"].endswith(MltrackHook.__qualname__)
 
 
+def test_the_form_offers_the_modes_that_settings_accept() -> None:
+    from airflow_mltrack.settings import SSL_MODES
+
+    [connection] = _info()["connection-types"]
+    assert connection["conn-fields"]["sslmode"]["schema"]["enum"] == list(SSL_MODES)
+    assert "spool_dir" in connection["conn-fields"]
+
+
 def test_secret_fields_are_password_fields() -> None:
     [connection] = _info()["connection-types"]
     secret = {

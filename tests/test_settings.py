@@ -149,6 +149,7 @@ def test_a_unix_socket_is_a_host(tmp_path: Path) -> None:
         ({"checksums": "never"}, "when_required or when_supported"),
         ({"path_style": "perhaps"}, "true or false"),
         ({"region": 5}, "it is text"),
+        ({"sslmode": "always"}, "disable, allow, prefer, require, verify-ca, verify-full"),
         ({"trusted_modules": 5}, "it is text"),
     ],
 )
@@ -160,7 +161,35 @@ def test_a_bad_extra_field_is_refused(extra: dict[str, object], rule: str) -> No
 def test_lists_of_names_may_be_lists_or_text() -> None:
     for value in (["a", "b"], "a, b"):
         found = connection_settings(**(EMPTY | {"extra": {"trusted_modules": value}}))
-        assert found.trusted_modules == ("a", "b")
+        assert found.trusted_modules == (*DEFAULT_TRUSTED_MODULES, "a", "b")
+
+
+def test_what_is_trusted_already_is_not_named_twice() -> None:
+    given = json.dumps({"extra": {"trusted_modules": "mine, sklearn", "trusted_types": "a.B"}})
+    found = environment_settings(
+        {
+            "AIRFLOW_CONN_MLTRACK_DEFAULT": given,
+            "MLTRACK_TRUSTED_MODULES": "mine",
+            "MLTRACK_TRUSTED_TYPES": "a.B",
+        }
+    )
+    assert found.trusted_modules == (*DEFAULT_TRUSTED_MODULES, "mine")
+    assert found.trusted_types == ("a.B",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ({"host": "db"}, "postgresql://db:5432/mltrack?sslmode=verify-full"),
+        ({"host": "/pg", "port": 7}, "postgresql:///mltrack?host=/pg&port=7&sslmode=verify-full"),
+    ],
+)
+def test_a_connection_says_how_to_encrypt(fields: dict[str, Any], url: str) -> None:
+    extra = {"artifact_uri": "s3://a", "sslmode": "verify-full"}
+    found = connection_settings(**(EMPTY | fields | {"extra": extra}))
+    assert found.database_url == url
+    without = connection_settings(**(EMPTY | fields | {"extra": {"artifact_uri": "s3://a"}}))
+    assert "sslmode" not in without.database_url
 
 
 def test_a_server_without_an_artifact_uri_is_refused() -> None:

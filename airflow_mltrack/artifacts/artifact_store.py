@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from airflow_mltrack.artifacts.artifact_key import safe_path
-from airflow_mltrack.artifacts.digests import HashingWriter, Readable, check_digest
+from airflow_mltrack.artifacts.digests import Readable, check_digest
 from airflow_mltrack.entities.artifacts import StoredObject
 from airflow_mltrack.exceptions import ArtifactError, ArtifactUnavailable, InvalidInput
 
@@ -57,6 +57,8 @@ class ArtifactStore(ABC):
 
     uri: str
     """Where it is, without credentials."""
+    parallel_puts = 1
+    """How many small objects are worth writing at a time."""
 
     @abstractmethod
     def put_stream(
@@ -110,8 +112,8 @@ class ArtifactStore(ABC):
         """
 
     @abstractmethod
-    def _copy(self, key: str, target: HashingWriter) -> None:
-        """Write the bytes of a key to ``target``, in order."""
+    def _fetch(self, key: str, file: io.FileIO) -> str:
+        """Write the bytes of a key to an empty file that can be read too; return their sha256."""
 
     def put_file(
         self, key: str, path: str | os.PathLike[str], *, content_type: str | None = None
@@ -162,10 +164,9 @@ class ArtifactStore(ABC):
         with local_errors(key, str(target)):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with part.open("xb") as file:
-                    writer = HashingWriter(file.write)
-                    self._copy(key, writer)
-                check_digest(key, sha256, writer.hexdigest())
+                with part.open("x+b", buffering=0) as file:
+                    found = self._fetch(key, file)
+                check_digest(key, sha256, found)
                 part.replace(target)
             except BaseException:
                 part.unlink(missing_ok=True)

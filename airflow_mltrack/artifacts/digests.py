@@ -69,21 +69,29 @@ class HashingReader:
         return bytes(data)
 
 
-class HashingWriter:
-    """A target that is hashed while somebody writes to it, in order."""
+class FileHash:
+    """The sha256 of a file that grows, read back from its beginning.
 
-    def __init__(self, write: Callable[[bytes], object]) -> None:
-        self._write = write
+    :param file: opened without a buffer; its position is moved.
+    """
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
         self._hash = hashlib.sha256()
+        self._at = 0
+        self._buffer = memoryview(bytearray(CHUNK))
 
-    def write(self, data: bytes) -> int:
-        """Write all of ``data``."""
-        self._hash.update(data)
-        self._write(data)
-        return len(data)
+    def update_to(self, end: int) -> None:
+        """Add the bytes up to offset ``end``, which must be in the file."""
+        while self._at < end:
+            found = self._file.readinto(self._buffer[: end - self._at])
+            if not found:
+                raise EOFError(f"The file ends at {self._at:,} instead of {end:,} bytes.")
+            self._hash.update(self._buffer[:found])
+            self._at += found
 
     def hexdigest(self) -> str:
-        """Return the sha256 of everything written until now."""
+        """Return the sha256 of the bytes added until now."""
         return self._hash.hexdigest()
 
 

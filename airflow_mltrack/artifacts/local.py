@@ -23,7 +23,6 @@ from airflow_mltrack.artifacts.artifact_store import (
 from airflow_mltrack.artifacts.digests import (
     CHUNK,
     HashingReader,
-    HashingWriter,
     Readable,
     VerifyingReader,
 )
@@ -132,10 +131,12 @@ class LocalArtifactStore(ArtifactStore):
         check_expiry(expires)
         return None
 
-    def _copy(self, key: str, target: HashingWriter) -> None:
-        with self._open(key) as file:
-            while data := file.read(CHUNK):
-                target.write(data)
+    def _fetch(self, key: str, file: io.FileIO) -> str:
+        with self._open(key) as stored:
+            source = HashingReader(stored)
+            while data := source.read(CHUNK):
+                _write_all(file, data)
+        return source.hexdigest()
 
     def _path(self, key: str) -> Path:
         safe_path(key)

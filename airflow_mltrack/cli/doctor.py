@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import entry_points
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_mltrack.store.tracking_store import TrackingStore
 
 OLDEST_POSTGRES = 14
-_MARKS = {"ok": "[green]ok  [/green]", "warn": "[yellow]warn[/yellow]", "fail": "[red]fail[/red]"}
+_MARKS = {"ok": "[green]ok[/green]", "warn": "[yellow]warn[/yellow]", "fail": "[red]fail[/red]"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield (embedded := _embedded(settings))
         if embedded.status == "fail" or not settings.embedded_directory.exists():
             return
+        yield from _embedded_access(settings)
     from airflow_mltrack.store.tracking_store import TrackingStore
 
     store = TrackingStore(settings)
@@ -109,6 +111,29 @@ def _embedded(settings: Settings) -> Finding:
         )
     state = "runs" if embedded_is_running(directory) else "did not run; it was started now"
     return Finding("embedded server", "ok", f"{directory}: {state} (mltrack db stop ends it).")
+
+
+def _embedded_access(settings: Settings) -> Iterator[Finding]:
+    """Warn where others than this user may reach the server, which trusts whoever reaches it."""
+    from airflow_mltrack.store.embedded_privacy import open_socket_directory
+
+    folder = open_socket_directory(settings.embedded_directory)
+    if folder is not None:
+        found = f"Every user of this machine can enter {folder} and is the database's superuser."
+    elif os.geteuid() == 0:
+        found = (
+            "It was started by root: its files belong to user pgserver, and everybody may enter "
+            "the directories above them."
+        )
+    else:
+        return
+    yield Finding(
+        "embedded access",
+        "warn",
+        found,
+        "It is for one person's machine and for tests: start it as that person, or name a "
+        "database with logins: MLTRACK_DATABASE_URL",
+    )
 
 
 def _server(store: TrackingStore, address: str) -> Finding:
@@ -184,15 +209,18 @@ def _is_ours(value: str) -> bool:
 
 
 def _print(findings: list[Finding]) -> None:
-    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
 
-    console = make_console()
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
     for finding in findings:
-        console.print(
-            f"{_MARKS[finding.status]} [bold]{finding.subject}[/bold]: {escape(finding.found)}"
-        )
+        table.add_row(_MARKS[finding.status], finding.subject, Text(finding.found))
         if finding.next_step:
-            console.print(f"     next: {escape(finding.next_step)}")
+            table.add_row("", "", Text(f"next: {finding.next_step}"))
+    make_console().print(table)
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
     CONFLICT = 4
     """It exists already, was changed meanwhile, or a rule of the stage forbids it."""
     UNAVAILABLE = 5
-    """The database or the artifact store cannot be reached; a retry may help."""
+    """Database, artifact store or a data source cannot be reached; a retry may help."""
     OUT_OF_DATE = 6
     """The database's schema needs ``mltrack db upgrade``, or this package does."""
     CORRUPT = 7
@@ -41,6 +41,7 @@ CODES: dict[type[exceptions.MltrackError], ExitCode] = {
     exceptions.ArtifactCorrupt: ExitCode.CORRUPT,
     exceptions.ModelPackageError: ExitCode.CORRUPT,
     exceptions.SweepFailed: ExitCode.FAILURE,
+    exceptions.DataUnavailable: ExitCode.UNAVAILABLE,
 }
 """The only translation of errors into exit codes; a class without an entry has its parent's."""
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from airflow_mltrack.cli.arguments import add_command, add_group, positive_int
 from airflow_mltrack.cli.backend import open_client
 from airflow_mltrack.cli.exit_codes import ExitCode
+from airflow_mltrack.cli.history_words import event_row, gate_lines, pair_lines
 from airflow_mltrack.cli.output import Listing, Record, joined, say, show
 from airflow_mltrack.entities.registry import Stage
 
 if TYPE_CHECKING:
     from airflow_mltrack.cli.arguments import Commands
-    from airflow_mltrack.entities.history import HistoryEvent
     from airflow_mltrack.entities.registry import ModelVersion, RegisteredModel
     from airflow_mltrack.entities.verdicts import CheckResult, Verdict
     from airflow_mltrack.store.tracking_store import Transaction
@@ -55,7 +55,12 @@ def list_models(client: TrackingClient) -> Listing:
         "requires_verdict",
         "updated_at",
     )
-    return Listing(columns, rows, empty="No model is registered.")
+    return Listing(
+        columns,
+        rows,
+        empty="No model is registered.",
+        droppable=("updated_at", "requires_verdict", "staging"),
+    )
 
 
 def show_model(client: TrackingClient, name: str) -> Record:
@@ -72,7 +77,12 @@ def show_model(client: TrackingClient, name: str) -> Record:
         facts = _model_row(tx, model)
     facts |= {"description": model.description, "gates": model.gates, "tags": model.tags}
     newest_first = sorted(versions, key=lambda row: -int(str(row["version"])))
-    return Record(facts, {"Versions": Listing(_VERSION_COLUMNS, newest_first)})
+    listing = Listing(_VERSION_COLUMNS, newest_first, droppable=("created_at", "user", "run_id"))
+    return Record(
+        facts,
+        {"Versions": listing},
+        worded={"gates": gate_lines(model.gates), "tags": pair_lines(model.tags)},
+    )
 
 
 def show_version(client: TrackingClient, name: str, version: int) -> Record:
@@ -98,7 +108,8 @@ def show_version(client: TrackingClient, name: str, version: int) -> Record:
         **_verdict_facts(verdict),
     }
     checks = [check_row(check) for check in verdict.checks] if verdict else []
-    return Record(facts, {"Checks": Listing(_CHECK_COLUMNS, checks)})
+    listing = Listing(_CHECK_COLUMNS, checks, droppable=("interval", "live_version", "observed"))
+    return Record(facts, {"Checks": listing}, worded={"tags": pair_lines(found.tags)})
 
 
 def model_history(
@@ -115,8 +126,12 @@ def model_history(
         if not events:
             tx.registry.get_model(name)
         broken = tx.history.verify(name)
-    columns = ("event_id", "at", "version", "kind", "actor", "payload")
-    return Listing(columns, [_event_row(event) for event in events], empty="No events."), broken
+    columns = ("event_id", "at", "version", "what", "actor", "why", "task")
+    rows = [event_row(event) for event in events]
+    found = Listing(
+        columns, rows, empty="No events.", droppable=("task",), labels={"event_id": "event"}
+    )
+    return found, broken
 
 
 def check_row(check: CheckResult) -> dict[str, object]:
@@ -177,18 +192,6 @@ def _verdict_facts(verdict: Verdict | None) -> dict[str, object]:
         "judged_by": verdict.actor,
         "judged_on": f"{verdict.dataset_name} @ {verdict.dataset_digest[:12]}",
         "live_then": verdict.champion_version,
-    }
-
-
-def _event_row(event: HistoryEvent) -> dict[str, object]:
-    return {
-        "event_id": event.event_id,
-        "at": event.at,
-        "version": event.version,
-        "kind": event.kind,
-        "actor": event.actor,
-        "payload": event.payload,
-        "hash": event.hash,
     }
 
 

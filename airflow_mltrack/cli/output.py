@@ -15,10 +15,13 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from airflow_mltrack.cli.table_layout import GAP, fitting, need
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 FORMATS = ("table", "json", "csv")
+_LONGEST_UNBROKEN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,12 @@ class Listing:
     title: str = ""
     empty: str = "Nothing found."
     """What to say where there are no rows."""
+    droppable: Sequence[str] = ()
+    """Columns that a table leaves out on a narrow terminal, the first one first."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Headings, of one or more lines, of columns that are not called after their key."""
+    right: Sequence[str] = ()
+    """Columns beside those of numbers that are aligned to the right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,8 @@ class Record:
     facts: Mapping[str, object]
     sections: Mapping[str, Listing] = field(default_factory=dict)
     """Title to rows; a table prints them below the facts, JSON puts them under their titles."""
+    worded: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Fact to lines that a table shows in its place: what JSON holds is not always for people."""
 
 
 def say(text: str) -> None:
@@ -132,13 +143,15 @@ def _print_tables(result: Listing | Record) -> None:
         _print_listing(console, result)
         return
     from rich.table import Table
+    from rich.text import Text
 
     facts = Table(show_header=False, box=None, pad_edge=False)
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
     for key, value in result.facts.items():
         if value not in (None, "", {}, [], ()):
-            facts.add_row(_label(key), _cell(value))
+            lines: Sequence[object] = result.worded.get(key) or [value]
+            facts.add_row(Text(_label(key)), Text("\n".join(map(_cell, lines))))
     console.print(facts)
     for title, listing in result.sections.items():
         if listing.rows:
@@ -152,27 +165,53 @@ def _print_listing(console: Console, listing: Listing) -> None:
         return
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=listing.title or None)
-    for column in listing.columns:
-        numeric = all(_is_number(row.get(column)) for row in listing.rows)
-        table.add_column(_label(column), justify="right" if numeric else "left", overflow="fold")
-    for row in listing.rows:
-        table.add_row(*(_cell(row.get(column)) for column in listing.columns))
+    labels = {name: listing.labels.get(name) or _label(name) for name in listing.columns}
+    cells = {name: [_cell(row.get(name)) for row in listing.rows] for name in listing.columns}
+    needs = {
+        name: need(labels[name], cells[name], wraps=_wraps(listing, name))
+        for name in listing.columns
+    }
+    widths = fitting(needs, console.width, droppable=listing.droppable)
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), title=listing.title or None
+    )
+    for name, width in widths.items():
+        right = name in listing.right or _is_numeric(listing, name)
+        table.add_column(
+            Text(labels[name]), justify="right" if right else "left", overflow="fold", width=width
+        )
+    for line in zip(*(cells[name] for name in widths), strict=True):
+        table.add_row(*map(Text, line))
     console.print(table)
+    dropped = [labels[name] for name in listing.columns if name not in widths]
+    if dropped:
+        say(f"For lack of room not shown: {', '.join(dropped)} (--format json has everything).")
 
 
 def _label(column: str) -> str:
-    from rich.markup import escape
-
-    return escape(column.removeprefix("metrics.").removeprefix("params."))
+    return column.removeprefix("metrics.").removeprefix("params.")
 
 
 def _cell(value: object) -> str:
-    """One table cell; text of users is never taken for markup or terminal codes."""
-    from rich.markup import escape
+    """One table cell; text of users is never taken for terminal codes."""
+    return "".join(char if char.isprintable() else "�" for char in cell_text(value))
 
-    return escape("".join(char if char.isprintable() else "�" for char in cell_text(value)))
+
+def _is_numeric(listing: Listing, column: str) -> bool:
+    return all(_is_number(row.get(column)) for row in listing.rows)
+
+
+def _wraps(listing: Listing, column: str) -> bool:
+    """Tell whether cells may be broken: words may, ids, states and numbers may not."""
+    values = [row.get(column) for row in listing.rows]
+    if _is_numeric(listing, column):
+        return False
+    if column in listing.droppable and any(isinstance(value, datetime) for value in values):
+        return False  # rather no time at all than one on two lines
+    texts = map(cell_text, values)
+    return any(" " in text or len(text) > _LONGEST_UNBROKEN for text in texts)
 
 
 def cell_text(value: object) -> str:

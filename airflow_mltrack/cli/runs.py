@@ -80,7 +80,13 @@ def list_runs(
         row["id"] = str(row["run_id"])[:_SHORT_ID]
     columns = ["id", "name", "experiment", "status", "started_at", "seconds"]
     columns += [f"params.{name}" for name in params] + [f"metrics.{name}" for name in shown]
-    return Listing(columns, rows, empty="No run matches.")
+    unasked = [] if metrics else [f"metrics.{name}" for name in reversed(shown)]
+    return Listing(
+        columns,
+        rows,
+        empty="No run matches.",
+        droppable=("experiment", "started_at", "seconds", *unasked, "status"),
+    )
 
 
 def show_run(client: TrackingClient, run_id: str, *, attempt: int | None = None) -> Record:
@@ -114,7 +120,17 @@ def compare_runs(
         for kind, key, values in _side_by_side(found)
         if everything or len({repr(value) for value in values}) > 1
     ]
-    return Listing(["name", *columns], rows, empty="The runs agree in every param and metric.")
+    return Listing(
+        ["name", *columns],
+        rows,
+        empty="The runs agree in every param and metric.",
+        labels={data.run.run_id[:_SHORT_ID]: _heading(data) for data in found},
+        right=columns,
+    )
+
+
+def _heading(data: RunData) -> str:
+    return f"{data.run.run_id[:_SHORT_ID]}\n{data.run.name}"
 
 
 def _side_by_side(found: Sequence[RunData]) -> Iterable[tuple[str, str, list[object]]]:

@@ -14,6 +14,7 @@ from airflow.sdk.bases.decorator import (
     task_decorator_factory,
 )
 
+from airflow_mltrack.entities.models import LoggedModel
 from airflow_mltrack.hooks.kill_signal import Stoppable
 from airflow_mltrack.hooks.run_link import RunLink
 from airflow_mltrack.hooks.task_errors import task_errors
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 RUN_ARGUMENT = "run"
 DEFAULT_MODEL_NAME = "model"
+MODEL_URI = "model_uri"
 
 
 class TrackedFunctionOperator(Stoppable, DecoratedOperator):
@@ -117,16 +119,23 @@ def record_result(run: ActiveRun, result: object) -> dict[str, object]:
     """Log what a training function returned.
 
     Numbers of a mapping become metrics, models are logged under their key, a model alone as
-    ``model``; a tuple is taken part by part. Anything else is passed on.
+    ``model``; a tuple is taken part by part. What ``run.log_model()`` gave and a text ``model_uri``
+    name models that are logged already. Anything else is passed on.
 
-    :return: ``run_id``, ``metrics``, ``models`` (name to URI), ``model_uri`` (when there is one
-        model) and ``value`` (what was passed on).
+    :return: ``run_id``, ``metrics``, ``models`` (name to URI), ``model_uri`` (the one that was
+        named so, or that of the only model) and ``value`` (what was passed on).
+    :raises InvalidInput: when a ``model_uri`` is none.
     """
     metrics: dict[str, float] = {}
     models: dict[str, str] = {}
     passed_on: dict[str, object] = {}
+    named: str | None = None
     for name, value in _parts(result):
-        if is_model(value):
+        if isinstance(value, LoggedModel):
+            models[name] = f"models:/{value.model_id}"
+        elif name == MODEL_URI and isinstance(value, str):
+            named = _checked_uri(value)
+        elif is_model(value):
             models[name] = f"models:/{run.log_model(value, name).model_id}"
         elif _is_number(value):
             metrics[name] = float(value)  # type: ignore[arg-type]
@@ -134,11 +143,13 @@ def record_result(run: ActiveRun, result: object) -> dict[str, object]:
             passed_on[name] = value
     if metrics:
         run.log_metrics(metrics)
+    if named is not None and named not in models.values():
+        models.setdefault(DEFAULT_MODEL_NAME, named)
     return {
         "run_id": run.run_id,
         "metrics": metrics,
         "models": models,
-        "model_uri": next(iter(models.values())) if len(models) == 1 else None,
+        "model_uri": named or (next(iter(models.values())) if len(models) == 1 else None),
         "value": passed_on,
     }
 
@@ -180,8 +191,18 @@ def _parts(result: object) -> list[tuple[str, object]]:
         return [(str(name), value) for name, value in result.items()]
     if isinstance(result, tuple):
         return [part for item in result for part in _parts(item)]
+    if isinstance(result, LoggedModel):
+        return [(result.name, result)]
     return [(DEFAULT_MODEL_NAME if is_model(result) else "result", result)]
 
 
+def _checked_uri(uri: str) -> str:
+    from airflow_mltrack.tracking.model_uri import parse_model_uri
+
+    parse_model_uri(uri)
+    return uri
+
+
 def _is_number(value: object) -> bool:
-    return hasattr(value, "__float__") and not isinstance(value, (bool, str))
+    is_array = bool(getattr(value, "ndim", 0))  # arrays have __float__, too
+    return hasattr(value, "__float__") and not is_array and not isinstance(value, (bool, str))

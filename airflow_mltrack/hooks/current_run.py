@@ -25,7 +25,7 @@ from airflow.sdk.exceptions import (
 )
 
 from airflow_mltrack.entities.runs import RunStatus
-from airflow_mltrack.exceptions import InvalidInput, MltrackError
+from airflow_mltrack.exceptions import InvalidInput, MltrackError, NotFound, SchemaOutOfDate
 from airflow_mltrack.hooks.identity import (
     actor_of,
     identity_of,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_mltrack.model_package.code_version import CodeVersion
+    from airflow_mltrack.settings import Settings
     from airflow_mltrack.tracking.active_run import ActiveRun
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,8 @@ def current_run(
     :param name: run name; None means the task's id.
     :param tags: tags of the run.
     :param mltrack_conn_id: Airflow connection; None means the configured default.
-    :raises InvalidInput: outside a task when no run was handed over.
+    :raises InvalidInput: outside a task when no run was handed over, or when this process sees
+        another backend than the task that handed it over.
     """
     context = _task_context()
     if context is None:
@@ -258,9 +260,30 @@ def _resume(run_id: str) -> ActiveRun:
     from airflow_mltrack.settings import environment_settings
     from airflow_mltrack.tracking.client import TrackingClient
 
-    client = TrackingClient(environment_settings())
-    run = client.resume(run_id)
+    settings = environment_settings()
+    if settings.is_embedded and not settings.embedded_directory.exists():
+        raise _other_backend(run_id, settings)  # looking would make a new, empty server
+    client = TrackingClient(settings)
+    try:
+        run = client.resume(run_id)
+    except (NotFound, SchemaOutOfDate) as error:
+        client.close()
+        raise _other_backend(run_id, settings) from error
+    except BaseException:
+        client.close()
+        raise
     # The task that handed the run over ends it; this process only owes what it has buffered.
     atexit.register(client.close)
     atexit.register(run.flush)
     return run
+
+
+def _other_backend(run_id: str, settings: Settings) -> InvalidInput:
+    return InvalidInput(
+        RUN_ID_VARIABLE,
+        run_id,
+        f"the task that handed this run over logs to another backend than this process, which sees "
+        f"{settings.safe_database_url} and finds no such run there.",
+        "Subprocesses do not see Airflow's connections: give them AIRFLOW_CONN_MLTRACK_DEFAULT, or "
+        "MLTRACK_DATABASE_URL and MLTRACK_ARTIFACT_URI, in their environment.",
+    )

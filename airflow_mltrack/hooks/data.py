@@ -46,14 +46,18 @@ def _open(uri: str, hook: MltrackHook) -> BinaryIO:
 def _open_object(uri: str) -> BinaryIO:
     from airflow.sdk import ObjectStoragePath
 
+    from airflow_mltrack.training.table_file import without_secrets
+
     try:
         return cast("BinaryIO", ObjectStoragePath(uri).open("rb"))  # type: ignore[no-untyped-call]
     except FileNotFoundError as error:
-        raise NotFound("data set", uri, "Check the path and who may read it.") from error
+        raise NotFound(
+            "data set", without_secrets(uri), "Check the path and who may read it."
+        ) from error
     except (ValueError, ImportError) as error:
         raise InvalidInput(
             "data set URI",
-            uri,
+            without_secrets(uri),
             f"Airflow's object storage cannot open it: {error}.",
             "Install the provider of that storage.",
         ) from error
@@ -62,12 +66,13 @@ def _open_object(uri: str) -> BinaryIO:
 def _open_s3(uri: str, hook: MltrackHook) -> BinaryIO:
     """Stream an object with our own S3 settings."""
     from airflow_mltrack.artifacts.s3 import S3ArtifactStore
+    from airflow_mltrack.training.table_file import without_secrets
 
     parts = urlsplit(uri)
     if parts.username:
         raise InvalidInput(
             "data set URI",
-            uri,
+            without_secrets(uri),
             "it names an Airflow connection, but no provider of s3 is installed.",
             "Run: pip install apache-airflow-providers-amazon[s3fs]",
         )
@@ -79,7 +84,7 @@ def _note_lineage(uri: str, hook: Any) -> None:
     """Tell Airflow's lineage collector, which does nothing unless somebody listens."""
     from airflow.sdk.lineage import get_hook_lineage_collector
 
-    parts = urlsplit(uri)
-    if parts.scheme and len(parts.scheme) > 1:
-        shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
-        get_hook_lineage_collector().add_input_asset(context=hook, uri=shown.geturl())
+    from airflow_mltrack.training.table_file import without_secrets
+
+    if len(urlsplit(uri).scheme) > 1:
+        get_hook_lineage_collector().add_input_asset(context=hook, uri=without_secrets(uri))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 from airflow_mltrack.entities.runs import RunStatus
 from airflow_mltrack.hooks.mltrack import MltrackHook
@@ -17,6 +18,7 @@ def close_orphans(
     task_id: str | None = None,
     map_index: int | None = None,
     spare: str | None = None,
+    silent_for: timedelta | None = None,
     reason: str,
     mltrack_conn_id: str | None = None,
 ) -> list[int]:
@@ -27,6 +29,7 @@ def close_orphans(
     :param task_id: None means every task of the Dag run.
     :param map_index: None means every one.
     :param spare: attempt key to leave open, with the trials under it: the try that is now running.
+    :param silent_for: leave attempts open that gave a sign of life in this time.
     :param reason: becomes the attempts' error.
     :return: numbers of the attempts that were closed.
     """
@@ -41,6 +44,7 @@ def close_orphans(
                 task_id=task_id,
                 map_index=map_index,
                 spare=spare,
+                silent_for=silent_for,
                 error=reason,
             )
     if closed:

@@ -10,11 +10,12 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_mltrack.exceptions import (
     ArtifactUnavailable,
     Conflict,
+    DataUnavailable,
     MltrackError,
     StoreUnavailable,
 )
 
-RETRYABLE = (StoreUnavailable, ArtifactUnavailable, Conflict)
+RETRYABLE = (StoreUnavailable, ArtifactUnavailable, DataUnavailable, Conflict)
 """A later try may succeed. Every other error of ours would only repeat itself: it fails at once,
 whatever ``retries`` says."""
 

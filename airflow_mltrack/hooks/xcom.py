@@ -10,7 +10,7 @@ from enum import Enum
 def plain(value: object) -> object:
     """Turn a value into JSON's own types: NaN and infinities, which JSON lacks, become None.
 
-    Whatever is neither number, text, list nor mapping becomes its text.
+    Whatever is neither number, text, list, array nor mapping becomes its text.
     """
     if isinstance(value, Enum):
         return plain(value.value)
@@ -20,6 +20,8 @@ def plain(value: object) -> object:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in value]
+    if getattr(value, "ndim", 0) and hasattr(value, "tolist"):  # an array, which has __float__ too
+        return plain(value.tolist())
     return _number(value) if hasattr(value, "__float__") else str(value)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_mltrack.entities.inputs import DatasetRecord
     from airflow_mltrack.entities.registry import ModelVersion
+    from airflow_mltrack.store.tracking_store import Transaction
     from airflow_mltrack.tracking.client import TrackingClient
     from airflow_mltrack.training.dataset import Dataset, DatasetSpec
     from airflow_mltrack.training.splits import SplitSpec
@@ -115,27 +116,45 @@ def refuse_training_rows(client: TrackingClient, version: ModelVersion, rows: He
 
     :raises InvalidInput: says which split to use.
     """
+    run_id = run_that_learned_from(client, version, rows)
+    if run_id is not None:
+        raise InvalidInput(
+            "held-out rows",
+            f"data set {rows.record.name}",
+            f"run {run_id} learned from this table, and these are not the rows it held out.",
+            "Leave data set and split out, or give the split of that training.",
+        )
+
+
+def run_that_learned_from(
+    client: TrackingClient, version: ModelVersion, rows: HeldOutRows
+) -> str | None:
+    """Return the run that trained a version on the table of these rows, if it held out others.
+
+    :return: None when it did not, or nothing is known about it.
+    """
     if version.model_id is None:
-        return
-    with client.store.transaction() as tx:
-        logged = tx.models.get(version.model_id)
+        return None
+    model_id = version.model_id
+
+    def learned(tx: Transaction) -> tuple[str, Mapping[str, str], set[str]] | None:
+        logged = tx.models.get(model_id)
         if logged.run_id is None or logged.attempt_id is None:
-            return
+            return None
         # The attempt that logged the package: a later one may have used other rows.
         number = tx.runs.attempt(logged.attempt_id).number
         params = tx.runs.data(logged.run_id, attempt=number).params
-        learned_from = {item.dataset.digest for item in tx.inputs.list(logged.attempt_id)}
-    if rows.record.digest not in learned_from:
-        return
+        inputs = tx.inputs.list(logged.attempt_id)
+        return logged.run_id, params, {item.dataset.digest for item in inputs}
+
+    found = client.transact(learned)
+    if found is None or rows.record.digest not in found[2]:
+        return None
+    run_id, params, _ = found
     # A training of another make records no split: then the caller's split is believed.
     if rows.split_digest and rows.split_digest == params.get(SPLIT_PARAM, rows.split_digest):
-        return
-    raise InvalidInput(
-        "held-out rows",
-        f"data set {rows.record.name}",
-        f"run {logged.run_id} learned from this table, and these are not the rows it held out.",
-        "Leave data set and split out, or give the split of that training.",
-    )
+        return None
+    return run_id
 
 
 def _visible(table: Dataset) -> pd.DataFrame:

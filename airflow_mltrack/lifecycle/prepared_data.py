@@ -54,6 +54,7 @@ def prepare(spec: TrainingSpec, opener: Opener | None = None) -> Prepared:
     life of the process. The returned arrays are shared: do not change them.
 
     :raises NotFound: when the data cannot be read.
+    :raises DataUnavailable: when their server does not answer now.
     :raises InvalidInput: when they cannot be learned from or split.
     """
     return _CACHE.get(spec.timed(), opener)

@@ -64,7 +64,8 @@ def promote(
     Promotions of one model take turns. Production has one holder: the old one is archived. A model
     with gates, or that requires a verdict, lets only a version into Production whose latest verdict
     passed, has not expired, and was made for this package, the model's policy and the version that
-    is live now. Repeating a promotion returns the first one's result and records nothing.
+    is live now. Repeating a promotion returns the first one's result and records nothing. It waits
+    for a database that has gone away.
 
     :param version: number of the version.
     :param stage: ``None``, ``Staging``, ``Production`` or ``Archived``, in any case.
@@ -81,7 +82,8 @@ def promote(
     :raises PromotionRefused: holds everything that is missing.
     """
     stage = canonical_stage(stage)
-    with client.store.transaction() as tx:
+
+    def work(tx: Transaction) -> Promotion:
         model = tx.registry.lock(name)
         found = tx.registry.get_version(name, version)
         if found.stage == stage:
@@ -104,6 +106,8 @@ def promote(
         facts["previous"] = None if leaving is None else leaving.version
         event = _move(tx, found, stage, actor, facts)
         return Promotion(tx.registry.get_version(name, version), leaving, event, changed=True)
+
+    return client.transact(work)
 
 
 def archive(

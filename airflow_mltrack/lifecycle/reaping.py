@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_mltrack.entities.runs import Attempt, RunStatus
-from airflow_mltrack.entities.sweeps import Trial, TrialState
-from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
+from airflow_mltrack.exceptions import InvalidInput
 
 if TYPE_CHECKING:
     from airflow_mltrack.store.tracking_store import Transaction
@@ -33,8 +32,7 @@ def reap(
     """
     if silent_for <= timedelta(0):
         raise InvalidInput("silent_for", str(silent_for), "it is longer than nothing.")
-    with client.store.transaction() as tx:
-        silent = tx.runs.stale(silent_for=silent_for)
+    silent = client.transact(lambda tx: tx.runs.stale(silent_for=silent_for))
     closed = (_reap_one(client, attempt, silent_for, is_alive) for attempt in silent)
     return [attempt for attempt in closed if attempt is not None]
 
@@ -48,16 +46,16 @@ def _reap_one(
         return None
     status = RunStatus.KILLED if alive is None else RunStatus.FAILED
     reason = _reason(attempt, alive)
-    with client.store.transaction() as tx:
-        still = {other.attempt_id for other in tx.runs.stale(silent_for=silent_for)}
-        if attempt.attempt_id not in still:
+
+    def work(tx: Transaction) -> Attempt | None:
+        if not tx.runs.close_silent(
+            attempt.attempt_id, status, silent_for=silent_for, error=reason
+        ):
             return None
-        try:
-            tx.runs.set_status(attempt.attempt_id, status, error=reason)
-        except Conflict:
-            return None  # it ended by itself this very moment
         _release_trial(tx, attempt, reason)
         return tx.runs.attempt(attempt.attempt_id)
+
+    return client.transact(work)
 
 
 def _reason(attempt: Attempt, alive: bool | None) -> str:
@@ -71,17 +69,11 @@ def _release_trial(tx: Transaction, attempt: Attempt, reason: str) -> None:
     run = tx.runs.get(attempt.run_id)
     if run.parent_run_id is None:
         return
-    try:
-        tx.sweeps.get(run.parent_run_id)
-    except NotFound:
-        return  # a nested run, but of no sweep
-    for trial in tx.sweeps.trials(run.parent_run_id):
-        if trial.run_id == run.run_id and _held_by(trial, attempt):
-            tx.sweeps.release(run.parent_run_id, trial.number, reason, claimed_by=trial.claimed_by)
-
-
-def _held_by(trial: Trial, attempt: Attempt) -> bool:
-    """Say whether the attempt's own worker still holds the trial; another may have taken it."""
-    if trial.state is not TrialState.RUNNING or trial.claimed_by is None:
-        return False
-    return (attempt.attempt_key or "").startswith(f"{trial.claimed_by}:")
+    trial = tx.sweeps.running(run.parent_run_id, run.run_id)
+    # Another worker may have taken it over; only the attempt's own one gives it back.
+    if (
+        trial is not None
+        and trial.claimed_by is not None
+        and (attempt.attempt_key or "").startswith(f"{trial.claimed_by}:")
+    ):
+        tx.sweeps.release(run.parent_run_id, trial.number, reason, claimed_by=trial.claimed_by)

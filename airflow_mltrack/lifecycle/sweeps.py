@@ -148,8 +148,9 @@ def close_sweep(client: TrackingClient, sweep_run_id: str, *, min_success: int =
     Trials that have not ended become FAILED. The parent run gets the best value as metric
     ``best_METRIC``, and the tags ``mltrack.best_trial``, ``mltrack.best_run`` and ``best.PARAM``.
 
-    :param min_success: how many trials must have completed.
-    :raises SweepFailed: when fewer have; holds how they ended and what the failed ones said.
+    :param min_success: how many trials must have ended well: complete, or given up by the pruner.
+    :raises SweepFailed: when fewer have, or none is complete; holds how they ended and what the
+        failed ones said.
     """
     if min_success < 1:
         raise InvalidInput("min_success", min_success, "it is 1 or more.")
@@ -162,7 +163,7 @@ def close_sweep(client: TrackingClient, sweep_run_id: str, *, min_success: int =
     sweep, trials = client.transact(work)
     counts = Counter(trial.state.value for trial in trials)
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
-    if len(complete) < min_success:
+    if not complete or len(complete) + counts[TrialState.PRUNED.value] < min_success:
         raise SweepFailed(sweep_run_id, counts, min_success, _frequent_errors(trials))
     client.transact(lambda tx: _note_best(tx, sweep, complete[0]))
     return SweepResult(

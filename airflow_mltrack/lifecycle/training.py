@@ -42,7 +42,7 @@ VALIDATION_FILE, TEST_FILE = "evaluation/validation.json", "evaluation/test.json
 SYNTHETIC_TAG = "mltrack.synthetic"
 
 Report = Callable[[int, float], object]
-"""Told (fold, value) after every fold; what it raises ends the trial."""
+"""Told (fold, value) after every fold but the last; what it raises ends the trial."""
 
 
 class TrainingRun(Protocol):
@@ -126,7 +126,8 @@ def run_trial(
 
     :param params: the trial's values; keys as in
         :func:`~airflow_mltrack.training.recipes.with_params`.
-    :param report: told (fold, value) after every fold; what it raises ends the trial.
+    :param report: told (fold, value) after every fold but the last, where there is nothing left to
+        save; what it raises ends the trial.
     :param trusted_modules: top-level modules that a recipe may name.
     :return: mean of ``spec.metric`` over the folds.
     :raises InvalidInput: when the data or the recipe cannot be used.
@@ -232,7 +233,7 @@ def _validate(
         fold = _evaluate(spec, target[validation_rows], score, resamples=0)
         folds.append(fold.metrics)
         run.log_metric(f"fold_{spec.metric}", fold.metrics[spec.metric], step=number)
-        if report is not None:
+        if report is not None and number + 1 < len(prepared.split.folds):
             report(number, fold.metrics[spec.metric])
     rows = np.flatnonzero(times)
     score = total[rows] / times[rows]  # repeated folds score a row more than once

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mltrack.entities.runs import RunStatus
 from airflow_mltrack.entities.sweeps import Sweep, Trial, TrialState
-from airflow_mltrack.exceptions import ArtifactUnavailable, StoreUnavailable
+from airflow_mltrack.exceptions import ArtifactUnavailable, DataUnavailable, StoreUnavailable
 from airflow_mltrack.lifecycle.samplers import Study, is_planned, sampler_notes
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 SILENT_FOR = timedelta(minutes=5)
 """After this long without a sign of life other workers take a trial over."""
 SWEEP_TAG, TRIAL_TAG, PRUNED_TAG = "mltrack.sweep", "mltrack.trial", "mltrack.pruned"
-_RETRYABLE = (StoreUnavailable, ArtifactUnavailable)
+_RETRYABLE = (StoreUnavailable, ArtifactUnavailable, DataUnavailable)
 _LONGEST_PAUSE = 30.0
 
 Report = Callable[[int, float], None]
@@ -129,20 +129,27 @@ def run_trials(
 ) -> list[Trial]:
     """Work on trials until none is left to take, each in a child run of the sweep.
 
-    An exception of one trial fails that trial, and the work goes on. A database or artifact store
-    that is away puts it back, to be tried again. When the worker itself is stopped, the trial is
-    put back and the exception passed on.
+    An exception of one trial fails that trial, and the work goes on. A database, artifact store or
+    data source that is away puts it back, to be tried again. When the worker itself is stopped, the
+    trial is put back and the exception passed on.
 
     :param identity: the worker; see :func:`ask`.
     :param objective: called with the child run, the trial and a ``report(step, value)``, which
         raises :class:`TrialPruned` when the trial should be given up.
     :param numbers: work on these trials only; None takes the next one until none is left.
     :param pause: waits before a trial that was put back may be taken again.
-    :return: the trials that this call ended, as they ended.
+    :return: the trials that this call ended, as they ended; none when the sweep is closed.
     :raises NotFound: the run is no sweep.
     """
-    with client.store.transaction() as tx:
-        parent, sweep = tx.runs.get(sweep_run_id), tx.sweeps.get(sweep_run_id)
+    parent, sweep = client.transact(
+        lambda tx: (tx.runs.get(sweep_run_id), tx.sweeps.get(sweep_run_id))
+    )
+    if sweep.closed:
+        logger.warning(
+            "Sweep %s is closed and hands out no trial. To run its failed trials again, clear the "
+            "task that planned it together with its downstream tasks.",
+            sweep_run_id,
+        )
     ended: list[Trial] = []
     for number in [None] if numbers is None else numbers:
         while trial := ask(client, sweep_run_id, identity, number=number, silent_for=silent_for):
@@ -176,7 +183,7 @@ def _run_one(
     most = int(str(sweep.spec["max_trial_attempts"]))
     if trial.attempts > most:
         error = f"started {most} times without coming to an end; last: {trial.error or 'no error'}"
-        return _ended(client, trial, TrialState.FAILED, error=error)
+        return _give_up(client, trial, error)
     child = client.start_run(
         trial_name(trial.number, trial.params),
         experiment=parent.experiment_id,
@@ -186,6 +193,7 @@ def _run_one(
         ),
         parent=sweep.run_id,
         tags={SWEEP_TAG: sweep.run_id, TRIAL_TAG: str(trial.number)},
+        patience=client.patience,  # in the middle of a sweep: the worker waits as its runs do
     )
     client.transact(
         lambda tx: tx.sweeps.start(
@@ -209,10 +217,7 @@ def _run_one(
 
 
 def _complete(client: TrackingClient, child: ActiveRun, trial: Trial, value: float) -> Trial:
-    ended = _ended(client, trial, TrialState.COMPLETE, value=value)
-    failed = ended.state is TrialState.FAILED
-    child.end(RunStatus.FAILED if failed else RunStatus.FINISHED, error=ended.error)
-    return ended
+    return _ended(client, child, trial, TrialState.COMPLETE, value=value)
 
 
 def _prune(client: TrackingClient, child: ActiveRun, trial: Trial) -> Trial:
@@ -220,16 +225,12 @@ def _prune(client: TrackingClient, child: ActiveRun, trial: Trial) -> Trial:
     value = reports[max(reports)] if reports else None
     child.set_tag(PRUNED_TAG, "true")
     child.flush()
-    ended = _ended(client, trial, TrialState.PRUNED, value=value)
-    child.end(RunStatus.FINISHED)
-    return ended
+    return _ended(client, child, trial, TrialState.PRUNED, value=value)
 
 
 def _fail(client: TrackingClient, child: ActiveRun, trial: Trial, error: Exception) -> Trial:
     logger.warning("Trial %d failed; the sweep goes on.", trial.number, exc_info=error)
-    ended = _ended(client, trial, TrialState.FAILED, error=_words(error))
-    child.end(RunStatus.FAILED, error=_words(error))
-    return ended
+    return _ended(client, child, trial, TrialState.FAILED, error=_words(error))
 
 
 def _put_back(
@@ -252,16 +253,45 @@ def _put_back(
 
 def _ended(
     client: TrackingClient,
+    child: ActiveRun,
     trial: Trial,
     state: TrialState,
     *,
     value: float | None = None,
     error: str | None = None,
 ) -> Trial:
-    told, ended = client.transact(lambda tx: _finish(tx, trial, state, value, error))
-    if not told:
+    """End the trial and its run, both or none: nobody looks after the run of a trial that ended."""
+
+    def work(tx: Transaction) -> tuple[bool, Trial]:
+        told, ended = _finish(tx, trial, state, value, error)
+        if told:
+            tx.runs.set_status(child.attempt_id, _run_status(ended), error=ended.error)
+        return told, ended
+
+    told, ended = client.transact(work)
+    if told:
+        child.end(_run_status(ended), error=ended.error)
+    else:
         logger.warning("Trial %d is held by another worker by now, which decides.", trial.number)
+        child.end(RunStatus.KILLED, error="the trial is not this worker's any more")
     return ended
+
+
+def _run_status(ended: Trial) -> RunStatus:
+    return RunStatus.FAILED if ended.state is TrialState.FAILED else RunStatus.FINISHED
+
+
+def _give_up(client: TrackingClient, trial: Trial, error: str) -> Trial:
+    """Fail a trial that is not started again, and close what its last start left open."""
+
+    def work(tx: Transaction) -> Trial:
+        if trial.run_id is not None:
+            attempt = tx.runs.attempt(tx.runs.get(trial.run_id).attempt_id)
+            if not attempt.status.is_terminal:
+                tx.runs.set_status(attempt.attempt_id, RunStatus.KILLED, error=error)
+        return _finish(tx, trial, TrialState.FAILED, None, error)[1]
+
+    return client.transact(work)
 
 
 def _finish(

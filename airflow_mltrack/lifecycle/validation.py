@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING
 
 from airflow_mltrack.entities.lineage import LineageEdge, LineageNode
 from airflow_mltrack.entities.verdicts import Verdict
-from airflow_mltrack.exceptions import Conflict, InvalidInput
+from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
 from airflow_mltrack.lifecycle.gates.gate import Champion, Evidence
-from airflow_mltrack.lifecycle.held_out import HeldOutRows, choose_rows, refuse_training_rows
+from airflow_mltrack.lifecycle.held_out import (
+    HeldOutRows,
+    choose_rows,
+    refuse_training_rows,
+    run_that_learned_from,
+)
 from airflow_mltrack.lifecycle.policy import parse_policy, policy_digest
 from airflow_mltrack.lifecycle.registration import version_node
-from airflow_mltrack.store.canonical_json import digest_of
+from airflow_mltrack.store.canonical_json import canonical_value, digest_of
 from airflow_mltrack.tracking.model_uri import load_model
 
 if TYPE_CHECKING:
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
     from airflow_mltrack.entities.registry import ModelVersion
     from airflow_mltrack.lifecycle.policy import Policy
     from airflow_mltrack.model_package.reader import LoadedModel
+    from airflow_mltrack.store.tracking_store import Transaction
     from airflow_mltrack.tracking.active_run import ActiveRun
     from airflow_mltrack.tracking.client import TrackingClient
     from airflow_mltrack.training.dataset import DatasetSpec
@@ -53,7 +59,8 @@ def validate_version(
     The version's bytes are read and checked against the registered digest. Where a gate compares
     with the live version, that one is loaded and scored on the same rows. The verdict counts only
     for this package, this policy and this live version, and until it expires. Rows that the
-    version's own training used are refused.
+    version's own training used are refused; where the live version learned from them, which
+    favours it, checks and details say so.
 
     :param actor: who asks.
     :param dataset: the table, or rows that are held out already. None takes data set and split from
@@ -68,10 +75,12 @@ def validate_version(
         those here: ``error``, ``warn`` or ``ignore``.
     :param details: JSON-able facts for the record, for example Dag and Dag run.
     :raises NotFound: when there is no such model or version, or the data set cannot be read.
-    :raises InvalidInput: when the policy or the data set breaks a rule, or there is no policy.
+    :raises InvalidInput: when the policy or the data set breaks a rule, there is no policy, or
+        ``details`` are not JSON-able.
     :raises ArtifactCorrupt: when the package's bytes are not the recorded ones.
     :raises Conflict: when the package is not the registered one.
     """
+    facts = _facts(details)  # refused before any work is done
     candidate, live, judged_by, now = _circumstances(client, name, version, policy)
     parsed = parse_policy(judged_by)
     loaded = _load(client, candidate, check_environment)
@@ -80,8 +89,11 @@ def validate_version(
     score = _event_scores(loaded, rows)
     champion = None
     if parsed.needs_champion and live is not None and live.version != version:
-        live_score = _event_scores(_load(client, live, check_environment), rows)
-        champion = Champion(live.version, live_score)
+        champion = Champion(
+            live.version,
+            _event_scores(_load(client, live, check_environment), rows),
+            knows_rows=run_that_learned_from(client, live, rows) is not None,
+        )
     evidence = Evidence(rows.target, score, champion, parsed.options)
     checks = tuple(gate.judge(evidence) for gate in parsed.gates)
     verdict = Verdict(
@@ -100,7 +112,7 @@ def validate_version(
         created_at=now,
         valid_until=_valid_until(now, parsed),
         run_id=None if run is None else run.run_id,
-        details={**(details or {}), **_rows_details(rows)},
+        details={**facts, **_rows_details(rows, champion)},
     )
     if run is not None:
         _log_evidence(run, verdict, rows)
@@ -126,11 +138,14 @@ def _circumstances(
     client: TrackingClient, name: str, version: int, policy: Mapping[str, object] | None
 ) -> tuple[ModelVersion, ModelVersion | None, dict[str, object], datetime]:
     """Read the version, the one that is live, the policy to judge by, and the time."""
-    with client.store.transaction() as tx:
-        model = tx.registry.get_model(name)
-        candidate = tx.registry.get_version(name, version)
-        live = tx.registry.holder(name)
-        now = tx.now()
+    model, candidate, live, now = client.transact(
+        lambda tx: (
+            tx.registry.get_model(name),
+            tx.registry.get_version(name, version),
+            tx.registry.holder(name),
+            tx.now(),
+        )
+    )
     judged_by = dict(model.gates if policy is None else policy)
     if not judged_by:
         raise InvalidInput(
@@ -186,9 +201,20 @@ def _digest(version: ModelVersion) -> str:
     return version.digest
 
 
-def _rows_details(rows: HeldOutRows) -> dict[str, object]:
+def _facts(details: Mapping[str, object] | None) -> dict[str, object]:
+    facts = canonical_value(details or {})
+    if not isinstance(facts, dict):
+        raise InvalidInput("details", details, "it is a mapping of names to JSON-able facts.")
+    return facts
+
+
+def _rows_details(rows: HeldOutRows, champion: Champion | None) -> dict[str, object]:
     found: dict[str, object] = {"split_digest": rows.split_digest}
-    return found | {"synthetic": True} if rows.record.profile.get("synthetic") else found
+    if rows.record.profile.get("synthetic"):
+        found["synthetic"] = True
+    if champion is not None and champion.knows_rows:
+        found["champion_knows_rows"] = True
+    return found
 
 
 def _valid_until(now: datetime, policy: Policy) -> datetime | None:
@@ -210,9 +236,12 @@ def _record(client: TrackingClient, verdict: Verdict) -> Verdict:
     edges = [LineageEdge(dataset, version, "judged")]
     if verdict.run_id is not None:
         edges.append(LineageEdge(LineageNode("run", verdict.run_id), version, "judged"))
-    with client.store.transaction() as tx:
+
+    def work(tx: Transaction) -> Verdict:
         tx.registry.lock(verdict.name)
         tx.registry.get_version(verdict.name, verdict.version)
+        if (known := _known(tx, verdict)) is not None:
+            return known  # the answer to an earlier commit was lost
         written = tx.verdicts.add(verdict)
         tx.history.append(
             name=verdict.name,
@@ -227,3 +256,12 @@ def _record(client: TrackingClient, verdict: Verdict) -> Verdict:
         )
         tx.lineage.add(edges)
         return written
+
+    return client.transact(work)
+
+
+def _known(tx: Transaction, verdict: Verdict) -> Verdict | None:
+    try:
+        return tx.verdicts.get(verdict.verdict_id)
+    except NotFound:
+        return None

@@ -107,7 +107,7 @@ def write_package(
             "example",
             None,
             "a model with training-only steps is packaged without them, which is proven on rows.",
-            "Pass training_data= (or a few rows as example=).",
+            "Pass training_data= to log_model (or a few rows as example=).",
         )
     file = directory / MODEL_FILES[chosen]
     serialization, types = _save(stripped, file, chosen, trusted_types)

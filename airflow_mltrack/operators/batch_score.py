@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from airflow_mltrack.exceptions import InvalidInput
 from airflow_mltrack.hooks.run_link import RunLink
-from airflow_mltrack.operators.inputs import choice
+from airflow_mltrack.operators.inputs import choice, decision_threshold
 from airflow_mltrack.operators.mltrack_operator import MltrackOperator
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class BatchScoreOperator(MltrackOperator):
         from airflow_mltrack.lifecycle.batch_scoring import record_output, score_table
 
         constraints = choice("constraints", self.constraints, CONSTRAINTS)
-        threshold = None if self.threshold in (None, "") else float(str(self.threshold))
+        threshold = decision_threshold(self.threshold)
         with task_run(context, hook, experiment=self.experiment, tags=self.run_tags) as run:
             found = score_table(
                 hook.client,

@@ -32,8 +32,8 @@ class CloseSweepOperator(MltrackOperator):
     run, on validation rows) and ``counts`` (trials by state) to XCom, each also under its own key.
 
     :param sweep_run_id: the sweep's parent run (templated).
-    :param min_success_ratio: share of the trials that must have completed, above 0 and at most 1
-        (templated).
+    :param min_success_ratio: share of the trials that must have ended as complete or pruned, above
+        0 and at most 1 (templated); at least one must be complete.
     :param leaderboard_rows: lines to print.
     :param mltrack_conn_id: Airflow connection (templated).
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,22 @@ def whole_number(what: str, value: object, hint: str = "") -> int:
     if isinstance(value, bool) or not (text.isascii() and text.isdecimal()):
         raise InvalidInput(what, value, "it is a whole number, 0 or more.", hint)
     return int(text)
+
+
+def decision_threshold(value: object) -> float | None:
+    """Read a decision threshold; None and empty text stay None.
+
+    :raises InvalidInput: when it is no finite number.
+    """
+    if value in (None, ""):
+        return None
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidInput("threshold", value, "it is a finite number.")
+    return number
 
 
 def version_number(value: object) -> int:

@@ -32,7 +32,8 @@ class PlanSweepOperator(MltrackOperator):
     :param space: search space (templated), see :mod:`airflow_mltrack.training.search_space`.
     :param sampler: ``name``, ``seed`` and options (templated); None means ``random``. See
         :class:`~airflow_mltrack.lifecycle.sweep_spec.SweepSpec`.
-    :param pruner: ``name`` and options (templated); None prunes nothing.
+    :param pruner: ``name`` and options (templated); None prunes nothing. Needs a split with several
+        validation folds.
     :param n_trials: how many (templated); None is allowed for a grid and means all of it.
     :param mode: ``workers``: tasks that take the next trial until none is left; ``mapped``: tasks
         with trials of their own (templated).
@@ -171,7 +172,10 @@ class PlanSweepOperator(MltrackOperator):
             "mode": self.mode,
             "training": training.to_json(),
         }
-        return SweepSpec.from_json({key: item for key, item in given.items() if item is not None})
+        spec = SweepSpec.from_json({key: item for key, item in given.items() if item is not None})
+        if spec.pruner and training.split.n_folds == 1:
+            raise _nothing_to_prune(spec.pruner)
+        return spec
 
     def _tasks(self, client: TrackingClient, plan: SweepPlan) -> list[dict[str, object]]:
         """Say which task works on which trials, and what Airflow's grid calls it."""
@@ -186,6 +190,16 @@ class PlanSweepOperator(MltrackOperator):
             for numbers in plan.chunks()
         ]
         return _check_map_length(tasks)
+
+
+def _nothing_to_prune(pruner: Mapping[str, object]) -> InvalidInput:
+    """Word that a trial of one fit cannot be given up half-way."""
+    return InvalidInput(
+        "pruner",
+        pruner["name"],
+        "a trial is given up between validation folds, and a hold-out has only one.",
+        'Set split={"validation": "cv", "folds": 5}, or leave the pruner out.',
+    )
 
 
 def _count(what: str, value: int | str | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_mltrack.lifecycle.promotion import Promotion
 
 ON_REFUSAL = ("fail", "skip")
+_TEMPLATE = re.compile(r"\{[{%#]")
 PROMOTIONS = AssetAlias("mltrack-promotions")
 """Takes the events of promotions whose model or stage is templated."""
 
@@ -132,7 +134,7 @@ class PromoteModelOperator(MltrackOperator):
 
 def promotion_outlet(name: object, stage: object) -> BaseAsset:
     """Choose the asset that a promotion writes to; templates are known only when the task runs."""
-    if isinstance(name, str) and isinstance(stage, str) and "{{" not in name + stage:
+    if isinstance(name, str) and isinstance(stage, str) and not _TEMPLATE.search(name + stage):
         return model_asset(name, stage)
     return PROMOTIONS
 

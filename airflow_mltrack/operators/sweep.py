@@ -60,7 +60,7 @@ def sweep(
     ``mapped`` each task has its own trials and is named after them: right for few, long ones.
 
     :param group_id: id of the task group.
-    :param min_success_ratio: share of the trials that must complete (templated).
+    :param min_success_ratio: share of the trials that must end as complete or pruned (templated).
     :param trial_args: Airflow arguments of the tasks that run trials, for example ``pool``,
         ``queue``, ``max_active_tis_per_dagrun`` or ``executor_config``. Left out, ``retries`` is 2
         and ``retry_delay`` ten seconds.

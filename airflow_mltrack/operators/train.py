@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_mltrack.hooks.run_link import RunLink
-from airflow_mltrack.operators.inputs import mapping, training_spec
+from airflow_mltrack.operators.inputs import decision_threshold, mapping, training_spec
 from airflow_mltrack.operators.mltrack_operator import MltrackOperator
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class TrainModelOperator(MltrackOperator):
                 run,
                 spec,
                 params=mapping("hyperparameters", self.hyperparameters),
-                threshold=None if self.threshold in (None, "") else float(self.threshold),
+                threshold=decision_threshold(self.threshold),
                 model_name=self.model_name,
                 opener=make_opener(hook),
             )

@@ -61,6 +61,15 @@ _CLOSE = """
 _UNDER_KEY = "(attempts.attempt_key = :key OR starts_with(attempts.attempt_key, :key || ':'))"
 _CLOSE_KEY = text(_CLOSE.format(which=_UNDER_KEY))
 
+_CLOSE_SILENT = text(
+    _CLOSE.format(
+        which="""
+            attempts.id = :attempt
+            AND attempts.heartbeat_at < clock_timestamp() - CAST(:silent_for AS interval)
+        """
+    )
+)
+
 _CLOSE_PLACE = text(
     _CLOSE.format(
         which=f"""
@@ -68,6 +77,8 @@ _CLOSE_PLACE = text(
             AND (CAST(:task_id AS text) IS NULL OR runs.task_id = :task_id)
             AND (CAST(:map_index AS integer) IS NULL OR runs.map_index = :map_index)
             AND (CAST(:key AS text) IS NULL OR NOT {_UNDER_KEY})
+            AND (CAST(:silent_for AS interval) IS NULL
+                OR attempts.heartbeat_at < clock_timestamp() - CAST(:silent_for AS interval))
         """
     )
 )
@@ -141,6 +152,24 @@ def stale(connection: Connection, *, silent_for: timedelta) -> list[Attempt]:
     return [attempt_entity(row) for row in rows]
 
 
+def close_silent(
+    connection: Connection,
+    attempt_id: int,
+    status: RunStatus,
+    *,
+    silent_for: timedelta,
+    error: str | None,
+) -> bool:
+    """Close an attempt if it runs and is silent at this very moment; return whether it was."""
+    parameters = {
+        "attempt": attempt_id,
+        "status": status.value,
+        "silent_for": silent_for,
+        "error": storable_error(error),
+    }
+    return connection.execute(_CLOSE_SILENT, parameters).one_or_none() is not None
+
+
 def close_attempt_key(
     connection: Connection, attempt_key: str, status: RunStatus, *, error: str | None
 ) -> list[int]:
@@ -157,10 +186,17 @@ def close_place(
     status: RunStatus,
     *,
     spare: str | None,
+    silent_for: timedelta | None,
     error: str | None,
 ) -> list[int]:
     """Close running attempts of an Airflow task or Dag run; return their numbers."""
-    parameters = {**place, "key": spare, "status": status.value, "error": storable_error(error)}
+    parameters = {
+        **place,
+        "key": spare,
+        "silent_for": silent_for,
+        "status": status.value,
+        "error": storable_error(error),
+    }
     return list(connection.scalars(_CLOSE_PLACE, parameters))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import time
 import warnings
@@ -18,7 +19,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
 
-from airflow_mltrack.exceptions import InvalidInput, StoreError, StoreUnavailable
+from airflow_mltrack.exceptions import (
+    Conflict,
+    InvalidInput,
+    LoginRefused,
+    StoreError,
+    StoreUnavailable,
+)
+from airflow_mltrack.store.embedded_privacy import keep_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +40,14 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a connection."""
 _RETRYABLE_STATES = ("08", "25006", "53", "57P", "40001", "40P01", "55P03")
+# What libpq says when it gets no connection has no state, only words; in a server that speaks
+# another language than English they are not known, and the refusal is tried again like an outage.
+_REFUSAL = re.compile(
+    r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects"
+    r"|role \"[^\"]*\" does not exist|database \"[^\"]*\" does not exist|not permitted to log in"
+    r"|permission denied for database|not currently accepting connections|no such (user|database)"
+    r"|does not support SSL|invalid \w+ value|certificate"
+)
 _DATABASE = "mltrack"
 _PATIENCE = 60.0
 """Seconds that a server which runs may take until it answers."""
@@ -56,6 +72,8 @@ def make_engine(settings: Settings, *, pool_size: int = 0) -> Engine:
     url = database_url(settings)
     engine = create_engine(
         url,
+        # Errors end in task logs, which more people read than the values of a query.
+        hide_parameters=True,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT,
             "application_name": "airflow-mltrack",
@@ -124,6 +142,7 @@ def start_embedded(directory: Path) -> str:
         try:
             with _STARTING:
                 directory.parent.mkdir(parents=True, exist_ok=True)
+                keep_private(library, directory)
                 _bury_zombie(directory)
                 server = _running_server(library, directory)
                 _create_database(server.get_uri())
@@ -140,6 +159,7 @@ def stop_embedded(directory: Path) -> None:
     library = _embedded_library(directory)
     if embedded_is_running(directory):
         with _STARTING:
+            keep_private(library, directory)
             _running_server(library, directory).stop()
 
 
@@ -156,14 +176,17 @@ def _revive(directory: Path) -> Callable[..., object]:
     """Make a connector that starts the embedded server again when it has died meanwhile."""
     import psycopg
 
+    moved: dict[str, Any] = {}  # whoever starts the server anew may put its socket elsewhere
+
     def connect(
         dialect: Any, _record: object, arguments: list[Any], options: dict[str, Any]
     ) -> object:
         try:
-            return dialect.connect(*arguments, **options)
+            return dialect.connect(*arguments, **{**options, **moved})
         except psycopg.OperationalError:
-            start_embedded(directory)
-            return dialect.connect(*arguments, **options)
+            _, place = dialect.create_connect_args(make_url(start_embedded(directory)))
+            moved.update(place)
+            return dialect.connect(*arguments, **{**options, **moved})
 
     return connect
 
@@ -264,6 +287,8 @@ def begin(engine: Engine, where: str) -> Iterator[Connection]:
         one's sake (deadlock, serialization): a retry of the whole transaction may help.
     :raises InvalidInput: when it was given a value that no column can hold: a NUL character, half
         of a surrogate pair, a number out of range.
+    :raises Conflict: when another transaction took a name or a place first.
+    :raises LoginRefused: when the server answers and does not let this user in.
     :raises StoreError: for every other error of the database.
     """
     import psycopg
@@ -279,7 +304,7 @@ def begin(engine: Engine, where: str) -> Iterator[Connection]:
 
 def translate(
     error: DBAPIError | PoolTimeout | psycopg.Error, where: str
-) -> StoreError | InvalidInput:
+) -> StoreError | InvalidInput | Conflict:
     """Turn a driver error into ours. SQL and parameters stay out of the message."""
     import psycopg
 
@@ -288,17 +313,46 @@ def translate(
     original = error.orig if isinstance(error, DBAPIError) else error
     state = getattr(original, "sqlstate", None) or ""
     message = _first_line(original)
-    # Without a state it never came from the server: the way there is broken.
     if isinstance(original, psycopg.DataError):
         return InvalidInput("value", "(not shown)", message)
+    if isinstance(original, psycopg.errors.UniqueViolation):
+        return _taken(original)
+    # Without a state it never came from the server, or came before there was a connection.
     away = isinstance(original, psycopg.OperationalError) and not state
+    if away and (refusal := _refusal(original)):
+        return LoginRefused(where, refusal)
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     if away or lost or state.startswith(_RETRYABLE_STATES):
         return StoreUnavailable(where, message)
     return StoreError(f"The tracking database refused: {message}")
 
 
+def _taken(original: psycopg.Error) -> Conflict:
+    """Word that another transaction was first; the values stay out, they may be anything."""
+    constraint = original.diag.constraint_name or "a constraint"
+    return Conflict(
+        "record",
+        original.diag.table_name or "unknown",
+        f"another one took its place first ({constraint}).",
+        "Look at what is there now, then decide again.",
+    )
+
+
+def _refusal(original: BaseException | None) -> str:
+    """Return the line that says that the server does not let us in; empty when it is away.
+
+    Of several addresses that were tried, one that refuses is enough: all of them know one set of
+    users, and the others' silence would not help.
+    """
+    lines = str(original or "").splitlines()
+    return next((_sentence(line) for line in lines if _REFUSAL.search(line)), "")
+
+
 def _first_line(original: BaseException | None) -> str:
     text = str(original or "").strip().splitlines()
-    line = text[0] if text else "no reason given"
+    return _sentence(text[0] if text else "no reason given")
+
+
+def _sentence(line: str) -> str:
+    line = line.strip()
     return line if line.endswith(".") else f"{line}."

@@ -37,9 +37,9 @@ _LOG = text(
         )
     ), known AS (
         INSERT INTO datasets (experiment_id, name, digest, source_type, source, schema, profile)
-        SELECT owner.experiment_id, given.name, given.digest, given.source_type, given.source,
-            given.schema, given.profile
-        FROM owner, given ORDER BY given.name, given.digest
+        SELECT DISTINCT ON (given.name, given.digest) owner.experiment_id, given.name,
+            given.digest, given.source_type, given.source, given.schema, given.profile
+        FROM owner, given ORDER BY given.name, given.digest, given.position DESC
         ON CONFLICT (experiment_id, name, digest) DO UPDATE SET
             schema = CASE WHEN datasets.schema = '{}' THEN excluded.schema ELSE datasets.schema END,
             profile = excluded.profile || datasets.profile
@@ -48,9 +48,8 @@ _LOG = text(
     INSERT INTO inputs (attempt, dataset, context, tags)
     SELECT owner.id, known.id, given.context, given.tags
     FROM owner, known JOIN given ON given.name = known.name AND given.digest = known.digest
-    ORDER BY known.id
-    ON CONFLICT (attempt, dataset) DO UPDATE SET context = excluded.context,
-        tags = inputs.tags || excluded.tags
+    ORDER BY known.id, given.context
+    ON CONFLICT (attempt, dataset, context) DO UPDATE SET tags = inputs.tags || excluded.tags
     """
 )
 
@@ -64,10 +63,15 @@ class Inputs:
     def log(self, attempt_id: int, given: Sequence[RunInput]) -> None:
         """Note that an attempt read data sets; one round trip, the same again changes nothing.
 
+        One data set may be read in several contexts: each is an input of its own.
+
         :raises InvalidInput: when a name, digest or context breaks a rule.
         :raises NotFound: there is no such attempt.
         """
-        rows = {(row["name"], row["digest"]): row for row in map(_checked, given)}
+        rows = {
+            (row["name"], row["digest"], row["context"]): {**row, "position": position}
+            for position, row in enumerate(map(_checked, given))
+        }
         if not rows:
             return
         parameters = {"attempt": attempt_id, "inputs": _json(list(rows.values()))}
@@ -75,12 +79,12 @@ class Inputs:
             raise NotFound("attempt", attempt_id)
 
     def list(self, attempt_id: int) -> list[RunInput]:
-        """Return what an attempt read, in the order of name and digest."""
+        """Return what an attempt read, in the order of name, digest and context."""
         query = (
             select(datasets, inputs.c.context, inputs.c.tags)
             .join_from(inputs, datasets, inputs.c.dataset == datasets.c.id)
             .where(inputs.c.attempt == attempt_id)
-            .order_by(datasets.c.name, datasets.c.digest)
+            .order_by(datasets.c.name, datasets.c.digest, inputs.c.context)
         )
         return [
             RunInput(dataset=_dataset(row), context=row.context, tags=row.tags)

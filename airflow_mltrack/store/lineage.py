@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 _LIMIT = 1_000
+_EDGE_LIMIT = 2_600
+"""Bytes of an edge: all of it is one entry of an index, which holds at most 2,704."""
 _MAX_DEPTH = 100
 
 _ADD = text(
@@ -64,7 +66,10 @@ class Lineage:
         self._connection = connection
 
     def add(self, edges: Iterable[LineageEdge]) -> None:
-        """Add edges in one round trip; those that are there stay."""
+        """Add edges in one round trip; those that are there stay.
+
+        :raises InvalidInput: when a part of an edge is empty or too long.
+        """
         checked = sorted({_key(edge) for edge in edges})
         if not checked:
             return
@@ -101,10 +106,17 @@ class Lineage:
 
 
 def _key(edge: LineageEdge) -> tuple[str, str, str, str, str]:
-    return (
+    key = (
         check_text("lineage kind", edge.source.kind, _LIMIT, at_least=1),
         check_text("lineage id", edge.source.id, _LIMIT, at_least=1),
         check_text("lineage kind", edge.target.kind, _LIMIT, at_least=1),
         check_text("lineage id", edge.target.id, _LIMIT, at_least=1),
         check_text("lineage relation", edge.relation, _LIMIT, at_least=1),
     )
+    if sum(len(part.encode()) for part in key) > _EDGE_LIMIT:
+        raise InvalidInput(
+            "lineage edge",
+            " ".join(key),
+            f"its kinds, ids and relation have at most {_EDGE_LIMIT:,} bytes together in UTF-8.",
+        )
+    return key

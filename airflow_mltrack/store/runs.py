@@ -218,6 +218,19 @@ class Runs:
         """Return running attempts that gave no sign of life for that long."""
         return attempt_rows.stale(self._connection, silent_for=silent_for)
 
+    def close_silent(
+        self, attempt_id: int, status: RunStatus, *, silent_for: timedelta, error: str
+    ) -> bool:
+        """Close a running attempt that has given no sign of life for that long.
+
+        A sign of life until this very moment spares it.
+
+        :return: whether it was closed.
+        """
+        return attempt_rows.close_silent(
+            self._connection, attempt_id, status, silent_for=silent_for, error=error
+        )
+
     def close_attempt_key(
         self, attempt_key: str, status: RunStatus, *, error: str | None = None
     ) -> list[int]:
@@ -236,6 +249,7 @@ class Runs:
         task_id: str | None = None,
         map_index: int | None = None,
         spare: str | None = None,
+        silent_for: timedelta | None = None,
         error: str | None = None,
     ) -> list[int]:
         """Close the running attempts that belong to a place in Airflow whose work has ended.
@@ -243,6 +257,8 @@ class Runs:
         :param task_id: None means every task of the Dag run.
         :param map_index: None means every one.
         :param spare: attempt key to leave open, with the trials under it.
+        :param silent_for: leave those open that gave a sign of life in this time; None looks at
+            none.
         :return: numbers of the attempts that were closed.
         """
         place: attempt_rows.AirflowPlace = {
@@ -251,7 +267,9 @@ class Runs:
             "task_id": task_id,
             "map_index": map_index,
         }
-        return attempt_rows.close_place(self._connection, place, status, spare=spare, error=error)
+        return attempt_rows.close_place(
+            self._connection, place, status, spare=spare, silent_for=silent_for, error=error
+        )
 
     def rename(self, run_id: str, name: str) -> None:
         """Give another name; names need not be unique."""

@@ -57,9 +57,10 @@ from airflow_mltrack.store.search_sql import (
 )
 from airflow_mltrack.store.tables import latest_metrics, params, run_tags, runs
 
-_FIRST_ENTRIES: ColumnElement[int] = literal_column("2000")
+_FIRST_ENTRIES: ColumnElement[Any] = literal_column("2000")
 """Entries of a walk. Enough for a page of 50 where one run of forty matches; a search that finds
 too few has cost that much more."""
+_ONE: ColumnElement[Any] = literal_column("1")
 MERGED_EXPERIMENTS = 16
 """Up to that many experiments are walked in order side by side; more are sorted."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -185,13 +186,17 @@ def _walk(search: _Search, after: Sequence[SortValue] | None) -> Select[Any]:
     entries = _entries(search, latest_metrics.c.value < NAN)
     first = search.terms[0]
     key = SortKey(entries.c.value, first.descending, _python_type(first.field))
-    beginning = select(entries).order_by(_direction(key)).fetch(_FIRST_ENTRIES, with_ties=True)
+    ordered = select(entries).order_by(_direction(key))
     if after is not None:
-        beginning = beginning.where(_not_before(key, after[0]))
-    entry = beginning.subquery("entry")
+        ordered = ordered.where(_not_before(key, after[0]))
+    entry = ordered.limit(_FIRST_ENTRIES).subquery("entry")
+    # Equals of the first entry that is not looked at are left out: other terms decide their order,
+    # and there may be a million of them.
+    rest = ordered.with_only_columns(entries.c.value).offset(_FIRST_ENTRIES).limit(_ONE)
+    is_complete = entry.c.value.is_distinct_from(rest.scalar_subquery())
     run = _RUN_OF_ENTRY
     _, node = _split(search)
-    where = (condition(node, run, probing=True), *search.restrict(run))
+    where = (is_complete, condition(node, run, probing=True), *search.restrict(run))
     keys = (replace(key, expression=entry.c.value),)
     return _select(entry.join(run, true()), run, where, keys, search.terms[1:], after)
 

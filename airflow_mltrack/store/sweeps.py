@@ -283,6 +283,14 @@ class Sweeps:
             raise NotFound("trial", f"{run_id}/{number}")
         return _trial(row)
 
+    def running(self, run_id: str, child_run_id: str) -> Trial | None:
+        """Return the trial that a child run is working on, None when it works on none."""
+        query = _select_trials(run_id, include_reports=False).where(
+            _CHILD.c.run_id == child_run_id, trials.c.state == TrialState.RUNNING.value
+        )
+        row = self._connection.execute(query).first()
+        return None if row is None else _trial(row)
+
     def trials(
         self,
         run_id: str,

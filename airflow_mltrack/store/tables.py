@@ -253,7 +253,7 @@ inputs = Table(
     _refers("dataset", "datasets.id"),
     _text("context", default=""),
     _json("tags"),
-    PrimaryKeyConstraint("attempt", "dataset"),
+    PrimaryKeyConstraint("attempt", "dataset", "context"),
     Index(None, "dataset"),
 )
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_mltrack.artifacts.opening import open_artifact_store
-from airflow_mltrack.exceptions import Conflict, MltrackError, StoreUnavailable
+from airflow_mltrack.exceptions import Conflict, InvalidInput, MltrackError, StoreUnavailable
 from airflow_mltrack.store.tracking_store import TrackingStore
 from airflow_mltrack.tracking.active_run import ActiveRun
 from airflow_mltrack.tracking.source import current_user, source_tags
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from airflow_mltrack.artifacts.artifact_store import ArtifactStore
-    from airflow_mltrack.entities.runs import RunData, RunIdentity
+    from airflow_mltrack.entities.runs import Attempt, Run, RunData, RunIdentity
     from airflow_mltrack.entities.search import RunPage
     from airflow_mltrack.settings import Settings
     from airflow_mltrack.store.tracking_store import Transaction
@@ -70,6 +70,7 @@ class TrackingClient:
         tags: Mapping[str, str] | None = None,
         user: str | None = None,
         heartbeat: bool = True,
+        patience: float = 0.0,
     ) -> ActiveRun:
         """Start a run, or the next attempt of one.
 
@@ -83,23 +84,29 @@ class TrackingClient:
         :param tags: tags beside those about the source; runs with a parent have no source tags.
         :param user: None means the user of this process.
         :param heartbeat: give signs of life in the background, so that the reaper sees it live.
+        :param patience: seconds to wait for a database that is away; needs an identity.
         :raises StoreUnavailable: a retry may help.
+        :raises InvalidInput: a run without identity cannot be started again and again: the answer
+            to a start that succeeded may have been lost, and there would be two.
         :raises Conflict: when the attempt of this identity has ended already.
         """
         who = current_user() if user is None else user
         parent_id = parent.run_id if isinstance(parent, ActiveRun) else parent
         all_tags = ({} if parent_id else source_tags(who)) | dict(tags or {})
-        with self.store.transaction() as tx:
-            if isinstance(experiment, str):
-                experiment = tx.experiments.ensure(experiment).experiment_id
-            run, attempt = tx.runs.open(
-                experiment_id=experiment,
+        if patience and identity is None:
+            raise InvalidInput("patience", patience, "it is 0 for a run without identity.")
+
+        def start(tx: Transaction) -> tuple[Run, Attempt]:
+            return tx.runs.open(
+                experiment_id=_experiment_id(tx, experiment),
                 name=name,
                 user=who,
                 parent_run_id=parent_id,
                 identity=identity,
                 tags=all_tags,
             )
+
+        run, attempt = self.transact(start, patience=patience)
         if attempt.status.is_terminal:
             raise _ended(run.run_id, attempt.number, attempt.status.value, attempt.error)
         self._deliver_left_spools()
@@ -230,6 +237,12 @@ class TrackingClient:
         else:
             if done.points:
                 logger.info("Delivered %d metric points of runs that had died.", done.points)
+
+
+def _experiment_id(tx: Transaction, experiment: str | int) -> int:
+    if isinstance(experiment, int):
+        return experiment
+    return tx.experiments.ensure(experiment).experiment_id
 
 
 def _ended(run_id: str, number: int, status: str, error: str | None) -> Conflict:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import logging
+import multiprocessing
 import os
 import threading
 import time
 from collections.abc import Sequence
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex
 
@@ -104,7 +106,9 @@ class MetricWriter:
 
     def close(self, patience: float) -> None:
         """Flush, then stop the thread. Points that could not be written stay in the spool."""
-        if self._pid != os.getpid() or self._thread is None:
+        if self._pid != os.getpid():
+            self._begin_in_child()
+        if self._thread is None:
             self._refuse()
             return
         try:
@@ -117,6 +121,7 @@ class MetricWriter:
         """Begin with nothing; in a forked child, too, where the old locks may be held forever."""
         self._pid = os.getpid()
         self._thread: threading.Thread | None = None
+        self._exit_watch: Finalize | None = None
         self._state = threading.Condition(threading.Lock())
         self._buffer = MetricBuffer(
             self._owner.attempt_id,
@@ -136,14 +141,22 @@ class MetricWriter:
 
     def _start(self) -> None:
         if self._pid != os.getpid():
-            self._leave()  # the parent's spool is open here, too
-            self._renew()
+            self._begin_in_child()
         with self._state:
             if self._thread is None:
                 name = f"mltrack-metrics-{self._owner.attempt_id}"
                 self._thread = threading.Thread(target=self._run, name=name, daemon=True)
                 self._thread.start()
-                atexit.register(self._at_exit)
+                self._watch_exit()
+
+    def _watch_exit(self) -> None:
+        atexit.register(self._at_exit)
+        if multiprocessing.parent_process() is not None:  # those leave without atexit's functions
+            self._exit_watch = Finalize(None, self._at_exit, exitpriority=0)
+
+    def _begin_in_child(self) -> None:
+        self._leave()  # the parent's spool is open here, too
+        self._renew()
 
     def _refuse(self) -> None:
         self._buffer.close(ended_here(self._owner.run_id))
@@ -155,6 +168,8 @@ class MetricWriter:
         if self._thread is not None:
             self._thread.join()
         atexit.unregister(self._at_exit)
+        if self._exit_watch is not None:
+            self._exit_watch.cancel()
 
     def _at_exit(self) -> None:
         """Write the points of a run that nobody ended."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_mltrack.artifacts.artifact_key import join, safe_path
-from airflow_mltrack.exceptions import ArtifactError, InvalidInput, NotFound, StoreUnavailable
+from airflow_mltrack.artifacts.put_many import Put, delete_quietly, put_many
+from airflow_mltrack.exceptions import InvalidInput, NotFound, StoreUnavailable
 
 if TYPE_CHECKING:
     import os
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from airflow_mltrack.entities.artifacts import Artifact, StoredObject
     from airflow_mltrack.store.tracking_store import Transaction
     from airflow_mltrack.tracking.client import TrackingClient
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,8 @@ class Upload:
     """Path under which the owner sees it."""
     put: Callable[[ArtifactStore, str], StoredObject]
     """Writes the bytes under the key it is given."""
+    size: int
+    """Bytes to expect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,19 @@ class FileOwner:
 
 def file_upload(path: str, local: str | os.PathLike[str]) -> Upload:
     """Upload a file of this machine."""
-    return Upload(safe_path(path), lambda store, key: store.put_file(key, local))
+    try:
+        size = Path(local).stat().st_size
+    except OSError:
+        size = 0  # the store words the error when it opens the file
+    return Upload(safe_path(path), lambda store, key: store.put_file(key, local), size)
 
 
 def bytes_upload(path: str, data: bytes, *, content_type: str | None = None) -> Upload:
     """Upload bytes that are in memory."""
     return Upload(
-        safe_path(path), lambda store, key: store.put_bytes(key, data, content_type=content_type)
+        safe_path(path),
+        lambda store, key: store.put_bytes(key, data, content_type=content_type),
+        len(data),
     )
 
 
@@ -89,29 +95,25 @@ def store_uploads(
     :raises MltrackError: nothing was recorded, and the bytes are removed again. Only when the
         database went away in the middle may they stay: the rows may have been committed.
     """
-    stored: list[tuple[str, StoredObject]] = []
+    wanted = list(uploads)
+    puts = [Put(join(root, upload.path), upload.size, upload.put) for upload in wanted]
+    done = put_many(client.artifact_store, puts)
+    stored = [(upload.path, put) for upload, put in zip(wanted, done, strict=True)]
     try:
-        for upload in uploads:
-            put = upload.put(client.artifact_store, join(root, upload.path))
-            stored.append((upload.path, put))
         replaced = client.transact(partial(_record, stored=stored, owner=owner))
     except StoreUnavailable:
         raise
     except BaseException:
-        remove_bytes(client, [put.key for _, put in stored])
+        remove_bytes(client, [put.key for put in done])
         raise
-    kept = {put.key for _, put in stored}
+    kept = {put.key for put in done}
     remove_bytes(client, [old.key for old in replaced if old.key not in kept])
-    return [put for _, put in stored]
+    return done
 
 
 def remove_bytes(client: TrackingClient, keys: Iterable[str]) -> None:
     """Delete bytes that no row names; what cannot be deleted only takes up room."""
-    for key in keys:
-        try:
-            client.artifact_store.delete(key)
-        except ArtifactError as error:  # noqa: PERF203 - one failure must not keep the others
-            logger.warning("Bytes that nothing refers to were left behind. %s", error)
+    delete_quietly(client.artifact_store, keys)
 
 
 def find_file(client: TrackingClient, path: str, owner: FileOwner) -> Artifact | None:

@@ -75,10 +75,14 @@ class Spool:
         path = directory / f"{owner.attempt_id}-{os.getpid()}-{uuid.uuid4().hex}{SUFFIX}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         file = os.fdopen(descriptor, "r+b", buffering=0)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         spool = cls(file, path, max_bytes=max_bytes)
         facts = {"run_id": owner.run_id, "attempt_id": owner.attempt_id}
-        spool._write(_MAGIC + _framed(json.dumps(facts).encode()))
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            spool._write(_MAGIC + _framed(json.dumps(facts).encode()))
+        except OSError:  # on a full disk every attempt would leave a file that nobody adopts
+            spool.remove()
+            raise
         spool._read_to = spool._end
         return spool
 

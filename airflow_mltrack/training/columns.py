@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     Column = pd.Series[Any]
 
-_IDENTIFIER_ROWS = 100  # below this, "different in every row" says little
+_IDENTIFIER_ROWS = 100  # below this, "different in most rows" says little
 
 
 def plain_columns(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -118,4 +118,15 @@ def _unusable(column: Column) -> str | None:
         return "holds dates or times: left out"
     if not column.hasnans and column.nunique() == 1:
         return f"is {str(column.iloc[0])[:40]!r} in every row: left out"
-    return None
+    return _naming(column)
+
+
+def _naming(column: Column) -> str | None:
+    """Say that texts name single rows: nothing can be learned, and a model would keep them all."""
+    rows = int(column.count())
+    if rows < _IDENTIFIER_ROWS or not is_categorical(column):
+        return None
+    distinct = column.nunique()
+    if distinct <= rows / 2:
+        return None
+    return f"has {distinct} different texts in {rows} rows, as names and ids do: left out"

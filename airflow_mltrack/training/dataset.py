@@ -89,7 +89,7 @@ class Dataset:
     frame: pd.DataFrame
     """All columns and rows as they were read."""
     features: pd.DataFrame
-    """What a model may see: no target, no dropped, empty or constant column."""
+    """What a model may see: no target, no dropped, empty, constant or naming column."""
     target: NDArray[np.int64]
     """Shape (rows,), 1 is the event."""
     record: DatasetRecord
@@ -111,12 +111,13 @@ class Dataset:
 def load_dataset(spec: DatasetSpec, *, opener: Opener | None = None) -> Dataset:
     """Read a table and check that a classifier can learn from it.
 
-    Empty columns, constant columns and dates are left out of the features and infinities become
-    missing values; each is noted. Bytes beyond 64 MiB wait in a temporary file while they are
-    hashed.
+    Empty columns, constant columns, dates and texts that differ in most rows (names, ids) are left
+    out of the features and infinities become missing values; each is noted. Bytes beyond 64 MiB
+    wait in a temporary file while they are hashed.
 
     :param opener: opens the URI; None opens paths, ``file://`` and ``http(s)://``.
     :raises NotFound: when the URI cannot be read.
+    :raises DataUnavailable: when its server does not answer now.
     :raises InvalidInput: when it is no table, a named column is missing, the target is not binary,
         has missing values or only one class, or no feature is left.
     """
@@ -128,7 +129,8 @@ def load_dataset(spec: DatasetSpec, *, opener: Opener | None = None) -> Dataset:
     kept = table.frame[[name for name in table.frame.columns if name not in excluded]]
     features, feature_notes = plain_columns(kept)
     if features.columns.empty:
-        raise InvalidInput("data set", spec.title, "no column is left to learn from.")
+        listed = f"{'; '.join(feature_notes)}." if feature_notes else ""
+        raise InvalidInput("data set", spec.title, "no column is left to learn from.", listed)
     notes = (*table.notes, *target_notes, *feature_notes)
     record = DatasetRecord(
         name=spec.title,

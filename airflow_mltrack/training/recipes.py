@@ -317,13 +317,38 @@ def _instantiate(name: str, cls: type, params: Mapping[str, object], seed: int) 
                 f"{cls.__name__} takes {', '.join(accepted)}.",
                 did_you_mean(key, [*accepted, *extras]),
             )
+        _check_reach(f"param {key} of {name}", key, params[key], to_lightgbm=bool(extras))
     defaults: dict[str, object] = {"random_state": seed} if "random_state" in accepted else {}
     if extras:  # one thread, as sklearn's default; same rows, seed and version give the same trees
         defaults |= {"n_jobs": 1, "deterministic": True, "force_row_wise": True}
     try:
-        return cls(**{**defaults, **params})
+        return cls(**{**defaults, **{key: _by_class(value) for key, value in params.items()}})
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"params of {name}", dict(params), f"{error}.") from error
+
+
+def _check_reach(what: str, key: str, value: object, *, to_lightgbm: bool) -> None:
+    """Refuse values that reach further than the param they are given for."""
+    if key == "memory" and isinstance(value, str):
+        raise InvalidInput(
+            what, value, "joblib would write to this directory and unpickle what it finds there."
+        )
+    if not to_lightgbm:
+        return
+    # LightGBM gets its params as one line of NAME=VALUE with blanks between: a blank inside a text
+    # would begin another param.
+    for item in value if isinstance(value, (list, tuple)) else (value,):
+        if isinstance(item, (list, tuple)):
+            _check_reach(what, key, item, to_lightgbm=True)
+        elif isinstance(item, str) and ("=" in item or any(mark.isspace() for mark in item)):
+            raise InvalidInput(what, item, "it is one word, without blanks and equals signs.")
+
+
+def _by_class(value: object) -> object:
+    """Give ``{"0": 1, "1": 5}`` its classes back: JSON has texts for keys only."""
+    if isinstance(value, Mapping) and value and set(value) <= {"0", "1"}:
+        return {int(key): item for key, item in value.items()}
+    return value
 
 
 def _scaled(recipe: RecipeSpec) -> bool:

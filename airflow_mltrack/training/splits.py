@@ -53,6 +53,11 @@ class SplitSpec:
         if self.time_column is not None and self.repeats > 1:
             raise InvalidInput("split repeats", self.repeats, "time has one order: it must be 1.")
 
+    @property
+    def n_folds(self) -> int:
+        """How many times a trial is fitted and scored."""
+        return 1 if self.validation == HOLDOUT else self.folds * self.repeats
+
     def to_json(self) -> dict[str, object]:
         """Give plain data that :meth:`from_json` reads back."""
         return asdict(self)

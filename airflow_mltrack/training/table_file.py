@@ -12,12 +12,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from http.client import HTTPException, HTTPResponse
+from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse, InvalidURL
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
-from airflow_mltrack.exceptions import InvalidInput, MltrackError, NotFound, shorten
+from airflow_mltrack.exceptions import (
+    DataUnavailable,
+    InvalidInput,
+    MltrackError,
+    NotFound,
+    shorten,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +36,8 @@ _CHUNK = 1 << 20
 _IN_MEMORY = 64 << 20  # larger files wait in a temporary file
 _HTTP_TIMEOUT = 30
 _NO_VALUE = "(empty)"
+_PASSING_STATUS = (408, 425, 429)  # beside all from 500 on
+_LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,7 @@ def open_uri(uri: str) -> BinaryIO:
     """Open a local path, a ``file://`` or an ``http(s)://`` URI for reading.
 
     :raises NotFound: when there is nothing to read.
+    :raises DataUnavailable: when a server does not answer, or answers that it cannot now.
     :raises InvalidInput: when the scheme needs Airflow's object storage.
     """
     parts = urlsplit(uri)
@@ -80,6 +90,7 @@ def read_table(uri: str, opener: Opener | None = None) -> TableFile:
     """Read a CSV, gzip CSV or Parquet file; the format is told by its first bytes.
 
     :raises NotFound: when it cannot be opened.
+    :raises DataUnavailable: when its server does not answer, or stops in the middle.
     :raises InvalidInput: when it is not a table, is empty or repeats a column name.
     :raises MltrackError: when a large file finds no room in the temporary directory.
     """
@@ -109,9 +120,16 @@ _FORMATS = "Give a CSV (UTF-8, one header line), a gzip CSV or a Parquet file."
 def _open_http(uri: str) -> BinaryIO:
     try:
         return cast("BinaryIO", urllib.request.urlopen(uri, timeout=_HTTP_TIMEOUT))  # noqa: S310 - http(s) only, see open_uri
-    except (urllib.error.URLError, OSError) as error:
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR or error.code in _PASSING_STATUS:
+            raise DataUnavailable(without_secrets(uri), f"{error}.") from error
+        raise NotFound("data set", without_secrets(uri), f"{error}. Check the address.") from error
+    except InvalidURL as error:
+        raise InvalidInput("data set URI", without_secrets(uri), f"{error}.") from error
+    except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        raise NotFound("data set", without_secrets(uri), f"{reason}. Check the address.") from error
+        raise DataUnavailable(without_secrets(uri), f"{reason}.") from error
 
 
 def _copy(uri: str, opener: Opener) -> tuple[str, BinaryIO]:
@@ -146,14 +164,12 @@ def _chunks(uri: str, opener: Opener) -> Iterator[bytes]:
                 yield chunk
             # http.client says nothing when the connection ends before the promised length.
             missing = source.length if isinstance(source, HTTPResponse) else None
-    except (OSError, HTTPException) as error:
+    except _LASTING as error:
         raise NotFound("data set", without_secrets(uri), f"It cannot be read: {error}.") from error
+    except (OSError, HTTPException) as error:
+        raise DataUnavailable(without_secrets(uri), f"{error}.") from error
     if missing:
-        raise NotFound(
-            "data set",
-            without_secrets(uri),
-            f"The answer stopped {missing} bytes early. Try again.",
-        )
+        raise DataUnavailable(without_secrets(uri), f"the answer stopped {missing} bytes early.")
 
 
 def _on_disk(copy: BinaryIO) -> BinaryIO:

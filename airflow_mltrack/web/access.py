@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from fastapi import Request
+from typing import Protocol
 
 
 class Reader(Protocol):
@@ -28,6 +25,9 @@ class Access(Protocol):
     reader: Callable[..., Reader]
     """FastAPI dependency: the caller as a reader; 401 when anonymous, 403 when not allowed."""
 
-    def login_url(self, request: Request) -> str | None:
-        """Return where a browser can log in and come back, None when there is no such page."""
+    def login_url(self, back: str) -> str | None:
+        """Return where a browser can log in, None when there is no such page.
+
+        :param back: path, with query, to return to.
+        """
         ...

@@ -13,7 +13,7 @@ from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
 from airflow.api_fastapi.core_api.security import get_user, requires_access_asset
-from fastapi import Depends, Request
+from fastapi import Depends
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +56,6 @@ class AirflowAccess:
 
     reader: Callable[..., Reader] = staticmethod(_reader)
 
-    def login_url(self, request: Request) -> str | None:
+    def login_url(self, back: str) -> str | None:
         """Return Airflow's login page, with the way back."""
-        return str(get_auth_manager().get_url_login(next_url=str(request.url)))
+        return str(get_auth_manager().get_url_login(next_url=back))

@@ -9,14 +9,23 @@ from functools import cache
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 NOTHING = "\N{EN DASH}"
 """Shown where there is no value."""
 
 # Pages hold text of whoever logs runs and share their origin with Airflow: no script can run, and
 # nothing is loaded from elsewhere.
-_POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
-_HEADERS = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
+_POLICY = (
+    "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'self'"
+)
+PRIVATE = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Headers of every answer: what one reader may see is kept nowhere, and is what it says it is."""
 
 
 @cache
@@ -29,7 +38,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=show_number, moment=show_moment, duration=show_duration, size=show_size
+        number=show_number,
+        exact=show_exact,
+        moment=show_moment,
+        duration=show_duration,
+        size=show_size,
+        digest=show_digest,
     )
     return environment
 
@@ -37,16 +51,24 @@ def _environment() -> Environment:
 def render(template: str, *, facts: Mapping[str, object], status_code: int = 200) -> HTMLResponse:
     """Render a template of ``web/templates`` into a response that can run no script."""
     text = _environment().get_template(template).render(facts)
-    return HTMLResponse(text, status_code=status_code, headers=_HEADERS)
+    headers = {**PRIVATE, "Content-Security-Policy": _POLICY}
+    return HTMLResponse(text, status_code=status_code, headers=headers)
 
 
 def show_number(value: float | None) -> str:
-    """Write a number with six significant digits; NaN and infinities by name."""
+    """Write a number so that a column of them is quick to compare: with four decimals."""
+    if value is None or not math.isfinite(value) or value == round(value):
+        return show_exact(value)
+    return f"{value:.4f}" if 0.001 <= abs(value) < 100_000 else f"{value:.4g}"
+
+
+def show_exact(value: float | None) -> str:
+    """Write a number with as many digits as tell it from a limit; NaN and infinities by name."""
     if value is None:
         return NOTHING
     if not math.isfinite(value):
         return {math.inf: "∞", -math.inf: "-∞"}.get(value, "NaN")
-    return f"{value:.6g}"
+    return f"{value:.10g}"
 
 
 def show_moment(value: datetime | None) -> str:
@@ -76,3 +98,10 @@ def show_size(value: int | None) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} TiB"
+
+
+def show_digest(value: str | None) -> str | Markup:
+    """Write the start of a digest; all of it appears under the pointer."""
+    if not value:
+        return NOTHING
+    return Markup('<code title="{}">{}</code>').format(value, value[:12])

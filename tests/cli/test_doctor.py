@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import psycopg
@@ -23,6 +24,20 @@ def test_a_healthy_backend_is_ok_throughout(mltrack: CommandLine) -> None:
     assert {row["status"] for row in found.values()} == {"ok"}
     assert set(found) >= {"versions", "provider", "database", "schema", "artifact store", "spool"}
     assert mltrack("doctor").code == ExitCode.OK
+
+
+def test_long_findings_are_indented_below_their_subject(
+    mltrack: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", mltrack("doctor").out).splitlines()
+    assert max(map(len, lines)) <= 60
+    column = lines[0].index("airflow-mltrack")
+    going_on = [line for line in lines if line.startswith("  ")]
+    assert going_on
+    assert all(line[:column].strip() == "" and line[column] != " " for line in going_on)
 
 
 def test_a_database_that_is_away_fails_without_its_password(

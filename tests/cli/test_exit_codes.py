@@ -28,6 +28,7 @@ def test_an_error_has_the_code_of_its_nearest_parent() -> None:
     assert exit_code(exceptions.InvalidFilter("x", 0, "a name")) is ExitCode.INVALID_INPUT
     assert exit_code(exceptions.NotFound("run", "x")) is ExitCode.NOT_FOUND
     assert exit_code(exceptions.StoreUnavailable("db", "away")) is ExitCode.UNAVAILABLE
+    assert exit_code(exceptions.DataUnavailable("t.csv", "away")) is ExitCode.UNAVAILABLE
     assert exit_code(exceptions.SchemaOutOfDate(None, "0001")) is ExitCode.OUT_OF_DATE
     assert exit_code(exceptions.UntrustedPackage("m", ["os.system"])) is ExitCode.CORRUPT
     assert exit_code(exceptions.StoreError("broken")) is ExitCode.FAILURE

@@ -117,6 +117,44 @@ def test_history_tells_that_nobody_touched_it(mltrack: CommandLine, scorecard: s
     assert {event["version"] for event in only} == {1}
 
 
+def test_history_is_words_for_people_and_the_whole_payload_for_programs(
+    mltrack: CommandLine, scorecard: str, client: TrackingClient
+) -> None:
+    with client.store.transaction() as tx:
+        tx.history.append(
+            name=scorecard,
+            version=2,
+            kind="transition",
+            actor="ann",
+            payload={"from": "Staging", "to": "Production", "reason": "It passed."},
+        )
+    table = mltrack("models", "history", scorecard).out
+    assert "transition Staging -> Production" in table
+    assert "It passed." in table
+    assert "{" not in table
+    assert max(map(len, table.splitlines())) < 160
+    last = mltrack("models", "history", scorecard, "--format", "json").json[-1]
+    assert last["payload"] == {"from": "Staging", "to": "Production", "reason": "It passed."}
+    assert (
+        '""reason"": ""It passed.""'
+        in mltrack("models", "history", scorecard, "--format", "csv").out
+    )
+
+
+def test_gates_and_tags_are_shown_without_json(
+    mltrack: CommandLine, scorecard: str, client: TrackingClient
+) -> None:
+    gates = {"checks": [{"name": "floor", "metric": "auc", "min": 0.7}], "valid_days": 30}
+    with client.store.transaction() as tx:
+        tx.registry.set_policy(scorecard, gates=gates, requires_verdict=False)
+        tx.registry.set_model_tags(scorecard, {"team": "risk"})
+    table = mltrack("models", "show", scorecard).out
+    assert "floor: auc min 0.7" in table
+    assert "team: risk" in table
+    assert "{" not in table
+    assert mltrack("models", "show", scorecard, "--format", "json").json["gates"] == gates
+
+
 def test_history_that_was_changed_is_reported(
     mltrack: CommandLine, scorecard: str, settings: Settings
 ) -> None:

@@ -110,6 +110,18 @@ def test_compare_shows_what_differs(mltrack: CommandLine, two_runs: tuple[str, s
     assert "params.seed" in [row["name"] for row in everything]
 
 
+def test_compare_is_headed_by_ids_and_names_with_values_to_the_right(
+    mltrack: CommandLine, two_runs: tuple[str, str]
+) -> None:
+    lines = mltrack("runs", "compare", *two_runs).out.splitlines()
+    ids = next(line for line in lines if two_runs[0][:8] in line)
+    names = lines[lines.index(ids) + 1]
+    depth = next(line for line in lines if "params.depth" in line)
+    assert names.split() == ["name", "weak", "strong"]
+    assert depth.rstrip().endswith("7")
+    assert len(depth.rstrip()) == len(ids.rstrip())
+
+
 def test_compare_of_a_run_with_itself_finds_no_difference(
     mltrack: CommandLine, two_runs: tuple[str, str]
 ) -> None:

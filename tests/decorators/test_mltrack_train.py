@@ -58,6 +58,16 @@ def test_numbers_become_metrics_and_models_become_packages(
     assert found["model_uri"].startswith("models:/m-")
 
 
+def test_an_array_is_passed_on_and_is_no_metric(
+    hook: MltrackHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import numpy as np
+
+    found = _execute(lambda: {"auc": np.float64(0.5), "curve": np.array([0.1, 0.2])}, monkeypatch)
+    assert (found["metrics"], found["value"]) == ({"auc": 0.5}, {"curve": [0.1, 0.2]})
+    assert hook.client.run(found["run_id"]).metrics == {"auc": 0.5}
+
+
 def test_a_model_alone_is_logged_as_model(
     hook: MltrackHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +77,56 @@ def test_a_model_alone_is_logged_as_model(
     with hook.client.store.transaction() as tx:
         [model] = tx.models.list(run_id=found["run_id"])
     assert model.name == "model"
+
+
+def test_a_model_that_the_function_logged_itself_goes_on_by_its_uri(
+    hook: MltrackHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(run: Any) -> dict[str, Any]:
+        import pandas as pd
+        from imblearn.over_sampling import RandomOverSampler
+        from imblearn.pipeline import Pipeline
+        from sklearn.linear_model import LogisticRegression
+
+        rows = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0, 4.0]})
+        steps = [("sample", RandomOverSampler(random_state=1)), ("model", LogisticRegression())]
+        pipeline = Pipeline(steps).fit(rows, [0, 0, 0, 1, 1])
+        return {"auc": 0.7, "scorer": run.log_model(pipeline, "scorer", training_data=rows)}
+
+    found = _execute(fit, monkeypatch)
+    assert found["model_uri"] == found["models"]["scorer"]
+    assert (found["metrics"], found["value"]) == ({"auc": 0.7}, {})
+    with hook.client.store.transaction() as tx:
+        [model] = tx.models.list(run_id=found["run_id"])
+    assert found["model_uri"] == f"models:/{model.model_id}"
+    assert model.manifest["signature"]
+
+
+def test_a_logged_model_alone_keeps_its_name(
+    hook: MltrackHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = _execute(lambda run: run.log_model(_model(), "scorer"), monkeypatch)
+    assert found["models"] == {"scorer": found["model_uri"]}
+
+
+@pytest.mark.usefixtures("hook")
+def test_a_model_uri_that_is_returned_names_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fit(run: Any) -> dict[str, Any]:
+        first, second = run.log_model(_model(), "first"), run.log_model(_model(), "second")
+        return {"first": first, "second": second, "model_uri": f"models:/{second.model_id}"}
+
+    found = _execute(fit, monkeypatch)
+    assert set(found["models"]) == {"first", "second"}
+    assert found["model_uri"] == found["models"]["second"]
+    elsewhere = _execute(lambda: {"model_uri": "models:/credit/3"}, monkeypatch)
+    assert elsewhere["models"] == {"model": "models:/credit/3"}
+    assert elsewhere["model_uri"] == "models:/credit/3"
+
+
+@pytest.mark.usefixtures("hook")
+def test_a_model_uri_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AirflowFailException, match="model"):
+        _execute(lambda: {"model_uri": "somewhere"}, monkeypatch)
 
 
 def test_context_variables_still_reach_the_function(

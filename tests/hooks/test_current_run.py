@@ -5,8 +5,10 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTerminated, TaskDeferred
 
@@ -156,6 +158,43 @@ def test_current_run_opens_the_run_of_the_executing_task(
 def test_outside_a_task_current_run_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(RUN_ID_VARIABLE, raising=False)
     with pytest.raises(InvalidInput, match=r"no Airflow task is executing.*start_run"):
+        current_run()
+
+
+def _elsewhere(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_id: str = "f" * 32
+) -> None:
+    monkeypatch.setenv(RUN_ID_VARIABLE, run_id)
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    if url:
+        monkeypatch.setenv("MLTRACK_DATABASE_URL", url)
+        monkeypatch.setenv("MLTRACK_ARTIFACT_URI", str(tmp_path))
+
+
+def test_a_subprocess_that_sees_no_backend_is_told_how_to_hand_it_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _elsewhere("", tmp_path, monkeypatch)
+    with pytest.raises(InvalidInput, match=r"another backend.*AIRFLOW_CONN_MLTRACK_DEFAULT"):
+        current_run()
+    assert not (tmp_path / "mltrack").exists(), "no server of its own is made"
+
+
+def test_a_subprocess_that_sees_another_backend_is_told_so(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _elsewhere(database_url, tmp_path, monkeypatch)
+    with pytest.raises(InvalidInput, match=r"another backend.*MLTRACK_DATABASE_URL"):
+        current_run()
+
+
+def test_a_subprocess_that_sees_a_database_without_our_schema_is_told_so(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DROP TABLE mltrack_schema")
+    _elsewhere(database_url, tmp_path, monkeypatch)
+    with pytest.raises(InvalidInput, match="another backend"):
         current_run()
 
 

@@ -9,7 +9,7 @@ from airflow_mltrack import exceptions
 from airflow_mltrack.exceptions import MltrackError
 from airflow_mltrack.hooks.task_errors import RETRYABLE, task_errors
 
-RETRIED = {"StoreUnavailable", "ArtifactUnavailable", "Conflict"}
+RETRIED = {"StoreUnavailable", "ArtifactUnavailable", "DataUnavailable", "Conflict"}
 
 
 def _all_errors() -> Iterator[type[MltrackError]]:

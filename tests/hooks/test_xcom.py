@@ -24,6 +24,8 @@ from airflow_mltrack.hooks.xcom import plain
         ({1: {"x": np.float64(2)}}, {"1": {"x": 2.0}}),
         (RunStatus.KILLED, "KILLED"),
         (None, None),
+        (np.array([[1, 2]]), [[1, 2]]),
+        (np.array([0.5, math.nan]), [0.5, None]),
     ],
 )
 def test_values_become_json(value: object, expected: object) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import uuid
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,14 +12,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import psycopg
 import pytest
 
 from airflow_mltrack.settings import Settings
 from airflow_mltrack.store.tracking_store import TrackingStore
 from airflow_mltrack.training.loan_portfolio import portfolio_uri
+from tests.conftest import fresh_database
 
-TEMPLATE = "mltrack_template"
 SMALL_TABLE = {"DATA": portfolio_uri(rows=600, seed=1, default_rate=0.3), "TARGET": "defaulted"}
 """A generated table on which a recipe is fitted in a blink."""
 
@@ -102,27 +100,18 @@ def airflow() -> Airflow:
 @pytest.fixture(scope="module")
 def backend(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Define ``mltrack_default`` for a database and an artifact directory of this module."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = postgres_url.replace("/mltrack?", "/postgres?")
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     artifacts = tmp_path_factory.mktemp("artifacts")
-    parts = urlsplit(postgres_url)
-    definition = {
-        "conn_type": "mltrack",
-        "host": parse_qs(parts.query)["host"][0],
-        "login": parts.username,
-        "schema": name,
-        "extra": {"artifact_uri": str(artifacts)},
-    }
-    with pytest.MonkeyPatch.context() as patch:
+    with fresh_database(postgres_url) as url, pytest.MonkeyPatch.context() as patch:
+        parts = urlsplit(url)
+        definition = {
+            "conn_type": "mltrack",
+            "host": parse_qs(parts.query)["host"][0],
+            "login": parts.username,
+            "schema": parts.path.lstrip("/"),
+            "extra": {"artifact_uri": str(artifacts)},
+        }
         patch.setenv("AIRFLOW_CONN_MLTRACK_DEFAULT", json.dumps(definition))
-        yield Settings(
-            database_url=postgres_url.replace("/mltrack?", f"/{name}?"),
-            artifact_uri=str(artifacts),
-        )
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        yield Settings(database_url=url, artifact_uri=str(artifacts))
 
 
 @pytest.fixture

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from airflow_mltrack.entities.runs import Attempt, RunIdentity, RunStatus
 from airflow_mltrack.entities.sweeps import TrialState
 from airflow_mltrack.exceptions import InvalidInput
 from airflow_mltrack.lifecycle.reaping import reap
+from airflow_mltrack.settings import Settings
 from airflow_mltrack.tracking.client import TrackingClient
 
 LIMIT = timedelta(minutes=5)
@@ -86,6 +90,42 @@ def test_an_attempt_that_speaks_up_while_its_task_is_asked_about_is_spared(
 
     assert reap(client, silent_for=LIMIT, is_alive=wake) == []
     assert status(client, attempt) is RunStatus.RUNNING
+
+
+def test_a_sign_of_life_that_commits_during_the_closing_is_not_lost(
+    client: TrackingClient, settings: Settings
+) -> None:
+    attempt = open_attempt(client)
+    fall_silent(client, attempt)
+    with psycopg.connect(settings.database_url) as worker, ThreadPoolExecutor(1) as threads:
+        worker.execute(
+            "UPDATE attempts SET heartbeat_at = clock_timestamp() WHERE id = %s",
+            (attempt.attempt_id,),
+        )
+        reaped = threads.submit(reap, client, silent_for=LIMIT)
+        while not worker.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+            time.sleep(0.01)
+        worker.commit()
+        assert reaped.result(10) == []
+    assert status(client, attempt) is RunStatus.RUNNING
+
+
+def test_reaping_an_attempt_costs_the_same_however_many_are_silent(client: TrackingClient) -> None:
+    def statements(number: int) -> int:
+        fall_silent(client, *(open_attempt(client) for _ in range(number)))
+        seen: list[str] = []
+
+        def remember(*arguments: object) -> None:
+            seen.append(str(arguments[2]))
+
+        event.listen(client.store.engine, "before_cursor_execute", remember)
+        assert len(reap(client, silent_for=LIMIT)) == number
+        event.remove(client.store.engine, "before_cursor_execute", remember)
+        assert sum("heartbeat_at <" in one and "SELECT attempts" in one for one in seen) <= 1
+        return len(seen)
+
+    one, many = statements(1), statements(6)
+    assert many - 1 == 6 * (one - 1)
 
 
 def test_an_attempt_that_ends_while_its_task_is_asked_about_keeps_its_end(

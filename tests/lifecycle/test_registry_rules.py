@@ -78,7 +78,9 @@ STEP = st.one_of(
 
 @given(steps=st.lists(STEP, min_size=8, max_size=25))
 @hypothesis_settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_every_door_says_yes_and_no_where_the_rules_do(
     client: TrackingClient,

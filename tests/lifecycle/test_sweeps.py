@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ from airflow_mltrack.entities.sweeps import Trial, TrialState
 from airflow_mltrack.exceptions import (
     ArtifactUnavailable,
     Conflict,
+    DataUnavailable,
     InvalidInput,
     NotFound,
+    StoreUnavailable,
     SweepFailed,
 )
 from airflow_mltrack.lifecycle.sweeps import (
     SweepSpec,
+    TrialPruned,
     ask,
     close_sweep,
     plan_sweep,
@@ -33,6 +37,7 @@ from airflow_mltrack.lifecycle.sweeps import (
     trial_name,
 )
 from airflow_mltrack.settings import Settings
+from airflow_mltrack.store.tracking_store import Transaction
 from airflow_mltrack.tracking.active_run import ActiveRun
 from airflow_mltrack.tracking.client import TrackingClient
 from tests.lifecycle.sweep_worker import work, worker_identity
@@ -161,7 +166,7 @@ def test_one_trials_error_fails_that_trial_and_the_sweep_goes_on(client: Trackin
     assert child.run.status is RunStatus.FAILED
     assert child.attempt.error == "ValueError: Expected n_neighbors <= n_samples"
     assert trials(client, sweep)[1].error == child.attempt.error
-    with pytest.raises(SweepFailed, match=r"at least 3 complete.*2 COMPLETE.*2 FAILED") as info:
+    with pytest.raises(SweepFailed, match=r"at least 3 trials.*2 COMPLETE.*2 FAILED") as info:
         close_sweep(client, sweep, min_success=3)
     assert info.value.errors == ("2 x ValueError: Expected n_neighbors <= n_samples",)
     assert close_sweep(client, sweep).best.number == 2
@@ -181,14 +186,22 @@ def test_a_sweep_without_a_complete_trial_says_what_went_wrong(client: TrackingC
         close_sweep(client, sweep, min_success=0)
 
 
-def test_a_store_that_is_away_puts_the_trial_back_to_be_tried_again(
-    client: TrackingClient,
+@pytest.mark.parametrize(
+    "away",
+    [
+        ArtifactUnavailable("key", "the bucket does not answer."),
+        DataUnavailable("https://h/t.csv", "timed out."),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_is_away_for_a_while_puts_the_trial_back_to_be_tried_again(
+    client: TrackingClient, away: Exception
 ) -> None:
     pauses: list[float] = []
 
     def once_away(run: ActiveRun, trial: Trial, report: Reporter) -> float:
         if trial.number == 0 and trial.attempts == 1:
-            raise ArtifactUnavailable("key", "the bucket does not answer.")
+            raise away
         return value_of_x(run, trial, report)
 
     sweep = plan(client, spec())
@@ -327,6 +340,27 @@ def test_bad_trials_are_pruned_and_good_ones_are_not(client: TrackingClient) -> 
     assert close_sweep(client, sweep).best.params == {"x": 8}
 
 
+def test_pruned_trials_count_as_ended_well_but_one_must_be_complete(
+    client: TrackingClient,
+) -> None:
+    def pruned_but_for(number: int) -> Any:
+        def objective(run: ActiveRun, trial: Trial, report: Reporter) -> float:
+            if trial.number != number:
+                raise TrialPruned
+            return 0.5
+
+        return objective
+
+    sweep = plan(client, spec(pruner={"name": "median"}))
+    run_all(client, sweep, pruned_but_for(2))
+    result = close_sweep(client, sweep, min_success=4)
+    assert (result.best.number, result.counts) == (2, {"COMPLETE": 1, "PRUNED": 3})
+    hopeless = plan(client, spec(pruner={"name": "median"}))
+    run_all(client, hopeless, pruned_but_for(-1))
+    with pytest.raises(SweepFailed, match=r"one of them COMPLETE; they ended as: 4 PRUNED"):
+        close_sweep(client, hopeless)
+
+
 def test_ask_report_and_tell_work_without_the_loop(client: TrackingClient) -> None:
     sweep = plan(client, spec(pruner={"name": "threshold", "lower": 0.5}))
     identity = worker_identity(0)
@@ -372,3 +406,38 @@ def test_a_child_is_named_after_what_it_tries(
     number: int, params: dict[str, object], name: str
 ) -> None:
     assert trial_name(number, params) == name
+
+
+def test_a_closed_sweep_says_so_and_what_to_clear(
+    client: TrackingClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    sweep = plan(client, spec())
+    run_all(client, sweep, value_of_x)
+    assert "closed" not in caplog.text
+    close_sweep(client, sweep)
+    assert run_all(client, sweep, value_of_x, numbers=[1]) == []
+    assert f"Sweep {sweep} is closed" in caplog.text
+    assert "clear the task that planned it" in caplog.text
+
+
+def test_a_database_that_is_away_at_any_step_of_a_trial_is_waited_for(
+    client: TrackingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = plan(client, spec())
+    transaction, calls = client.store.transaction, []
+
+    @contextmanager
+    def every_second_is_lost() -> Iterator[Transaction]:
+        calls.append(None)
+        with transaction() as tx:
+            yield tx
+        if len(calls) % 2:
+            raise StoreUnavailable("here", "the answer was lost.")
+
+    monkeypatch.setattr("airflow_mltrack.tracking.client.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(client.store, "transaction", every_second_is_lost)
+    done = run_all(client, sweep, lambda run, trial, report: 0.5, numbers=[2])
+    monkeypatch.undo()
+    assert [(trial.number, trial.state) for trial in done] == [(2, TrialState.COMPLETE)]
+    with client.store.transaction() as tx:
+        assert len(tx.runs.children(sweep)) == 1

@@ -184,7 +184,7 @@ def test_nothing_that_is_scored_was_fitted(
     assert trained.metrics["auc"] == pytest.approx(0.5, abs=0.1)
 
 
-def test_reports_come_after_every_fold_and_may_end_the_trial(
+def test_reports_come_between_folds_and_may_end_the_trial(
     run: Recorder, spec: TrainingSpec
 ) -> None:
     class Pruned(Exception):
@@ -194,14 +194,20 @@ def test_reports_come_after_every_fold_and_may_end_the_trial(
 
     def report(step: int, value: float) -> None:
         reported.append((step, value))
-        if step == 1:
+        if step == 0:
             raise Pruned
 
     with pytest.raises(Pruned):
         run_trial(run, spec, {}, report)
-    assert [step for step, _ in reported] == [0, 1]
-    assert [value for _, value, _ in run.points] == [value for _, value in reported]
+    assert [(step, value) for _, value, step in run.points] == reported
     assert not run.metrics
+
+
+def test_after_the_last_fold_there_is_nothing_to_give_up(run: Recorder, spec: TrainingSpec) -> None:
+    reported: list[int] = []
+    value = run_trial(run, spec, {}, lambda step, _: reported.append(step))
+    assert reported == [0, 1]
+    assert run.metrics["auc"] == value
 
 
 def test_a_hold_out_has_one_fold(run: Recorder, spec: TrainingSpec) -> None:

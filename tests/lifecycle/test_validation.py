@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from airflow_mltrack.exceptions import (
     MltrackError,
     NotFound,
     PromotionRefused,
+    StoreUnavailable,
 )
 from airflow_mltrack.lifecycle.held_out import (
     HeldOutRows,
@@ -38,6 +40,7 @@ from airflow_mltrack.lifecycle.registration import register_model
 from airflow_mltrack.lifecycle.training_spec import TrainingSpec
 from airflow_mltrack.lifecycle.validation import list_verdicts, validate_version, verdict_json
 from airflow_mltrack.store.canonical_json import digest_of
+from airflow_mltrack.store.tracking_store import Transaction
 from airflow_mltrack.tracking.client import TrackingClient
 from airflow_mltrack.training.dataset import DatasetSpec
 from airflow_mltrack.training.splits import SplitSpec
@@ -160,6 +163,45 @@ def test_a_worse_version_fails_against_the_live_one_on_the_same_rows(
         promote(client, "credit", 2, "Production", actor="ada")
 
 
+def test_a_live_version_that_learned_from_the_rows_is_named_as_favoured(
+    client: TrackingClient, train: Train, table: DatasetSpec
+) -> None:
+    train()
+    validate_version(client, "credit", 1, actor="ada")
+    promote(client, "credit", 1, "Production", actor="ada")
+    fair = validate_version(client, "credit", train().version, actor="ada")
+    assert "champion_knows_rows" not in fair.details
+    other = train(records_split=False)  # believed: its caller knows what it held out
+    rows = SplitSpec(seed=4)
+    verdict = validate_version(
+        client, "credit", other.version, actor="ada", dataset=table, split=rows
+    )
+    assert verdict.details["champion_knows_rows"] is True
+    assert "favours it" in verdict.checks[1].message
+
+
+def test_a_verdict_whose_commit_was_not_answered_is_written_once(
+    client: TrackingClient, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train()
+    transaction, broken = client.store.transaction, []
+
+    @contextmanager
+    def lose_the_answer() -> Iterator[Transaction]:
+        with transaction() as tx:
+            yield tx
+            wrote = tx.connection.scalar(text("SELECT count(*) FROM verdicts"))
+        if wrote and not broken:
+            broken.append(wrote)
+            raise StoreUnavailable("here", "the answer to the commit was lost.")
+
+    monkeypatch.setattr(client.store, "transaction", lose_the_answer)
+    verdict = validate_version(client, "credit", 1, actor="ada")
+    assert broken
+    assert list_verdicts(client, "credit") == [verdict]
+    assert [event.kind for event in list_history(client, "credit")].count("verdict") == 1
+
+
 def test_the_live_version_is_not_compared_with_itself(client: TrackingClient, train: Train) -> None:
     train()
     validate_version(client, "credit", 1, actor="ada")
@@ -236,6 +278,13 @@ def test_facts_that_cannot_be_kept_are_refused(client: TrackingClient, train: Tr
     train()
     with pytest.raises(InvalidInput, match="payload value"):
         validate_version(client, "credit", 1, actor="ada", details={"when": object()})
+    with (
+        client.start_run("validation", heartbeat=False) as run,
+        pytest.raises(InvalidInput, match="payload value"),
+    ):
+        validate_version(client, "credit", 1, actor="ada", run=run, details={"when": object()})
+    with pytest.raises(InvalidInput, match="mapping of names"):
+        validate_version(client, "credit", 1, actor="ada", details=["x"])  # type: ignore[arg-type]
     assert list_verdicts(client, "credit") == []
 
 

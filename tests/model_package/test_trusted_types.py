@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from sklearn.linear_model import LogisticRegression
 
 from airflow_mltrack.exceptions import ArtifactCorrupt, ModelPackageError, UntrustedPackage
@@ -71,7 +70,7 @@ def members_of(data: bytes) -> dict[str, bytes]:
 
 def skops_with(edit: Edit, obj: Any = None) -> bytes:
     """A skops file whose schema was edited."""
-    members = members_of(skops.io.dumps({"a": [1]} if obj is None else obj))
+    members = members_of(skops_format.import_skops().dumps({"a": [1]} if obj is None else obj))
     schema = json.loads(members["schema.json"])
     edit(schema)
     return archive_of({**members, "schema.json": json.dumps(schema).encode()})
@@ -137,7 +136,7 @@ def test_a_skops_file_that_calls_a_function_does_not_run(package: Path, tmp_path
         load_model(package)
     assert "posix.mkdir" in caught.value.types
     assert not proof.exists()
-    skops.io.loads(data, trusted=["posix.mkdir"])
+    skops_format.import_skops().loads(data, trusted=["posix.mkdir"])
     assert proof.exists(), "the payload must be a real one"
 
 
@@ -269,7 +268,7 @@ def npy(array: Any, *, shape: str | None = None) -> bytes:
 def test_arrays_that_lie_about_their_size_are_refused(
     name: str, data: bytes, reason: str, tmp_path: Path
 ) -> None:
-    members = members_of(skops.io.dumps({"a": [1]}))
+    members = members_of(skops_format.import_skops().dumps({"a": [1]}))
     file = tmp_path / "model.skops"
     file.write_bytes(archive_of({**members, name: data}))
     with pytest.raises(UntrustedPackage) as caught:
@@ -332,7 +331,7 @@ def test_a_caller_may_trust_more(tmp_path: Path) -> None:
 
 def test_an_honest_file_names_its_types(tmp_path: Path) -> None:
     file = tmp_path / "model.skops"
-    skops.io.dump(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), file)
+    skops_format.import_skops().dump(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), file)
     found = types_in(file, "here")
     assert "sklearn.linear_model._logistic.LogisticRegression" in found
     assert found <= REGISTRY_TRUSTED_TYPES

@@ -6,6 +6,7 @@ from airflow_mltrack.exceptions import InvalidInput
 from airflow_mltrack.operators.inputs import (
     choice,
     dataset_spec,
+    decision_threshold,
     mapping,
     split_spec,
     training_spec,
@@ -78,3 +79,16 @@ def test_a_choice_lists_what_is_known() -> None:
     assert choice("on_refusal", "skip", ("fail", "skip")) == "skip"
     with pytest.raises(InvalidInput, match="it is fail or skip"):
         choice("on_refusal", "Skip", ("fail", "skip"))
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [(None, None), ("", None), (0.25, 0.25), ("0.5", 0.5), (0, 0.0)]
+)
+def test_a_threshold_may_be_left_out_or_come_as_text(value: object, number: float | None) -> None:
+    assert decision_threshold(value) == number
+
+
+@pytest.mark.parametrize("value", ["None", "nan", float("inf"), [0.5]])
+def test_what_is_no_threshold_is_refused(value: object) -> None:
+    with pytest.raises(InvalidInput, match="threshold"):
+        decision_threshold(value)

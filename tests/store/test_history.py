@@ -158,7 +158,9 @@ def test_reading_the_chain_leaves_the_transaction_usable(store: TrackingStore) -
 
 @given(payload=st.dictionaries(TEXT, FACTS, max_size=3), actor=TEXT)
 @hypothesis_settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_any_payload_survives_the_database(
     store: TrackingStore, payload: dict[str, object], actor: str

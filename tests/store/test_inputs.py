@@ -50,12 +50,22 @@ def test_a_record_keeps_what_it_said_and_is_filled_up(store: TrackingStore) -> N
     bare = replace(UCI, schema={}, profile={"synthetic": True, "rows": 5})
     with store.transaction() as tx:
         _, attempt = tx.runs.open(experiment_id=0)
-        tx.inputs.log(attempt.attempt_id, [RunInput(bare, tags={"a": "1"})])
+        tx.inputs.log(attempt.attempt_id, [RunInput(bare, "training", {"a": "1"})])
         tx.inputs.log(attempt.attempt_id, [RunInput(UCI, "training", {"b": "2"})])
         (found,) = tx.inputs.list(attempt.attempt_id)
     assert found.dataset.schema == UCI.schema
     assert found.dataset.profile == {"synthetic": True, "rows": 5, "missing": None}
     assert (found.context, found.tags) == ("training", {"a": "1", "b": "2"})
+
+
+def test_a_data_set_that_is_read_twice_keeps_both_contexts(store: TrackingStore) -> None:
+    read = [RunInput(UCI, "training", {"k": "1"}), RunInput(UCI, "validation")]
+    with store.transaction() as tx:
+        _, attempt = tx.runs.open(experiment_id=0)
+        for given in (read, [read[1]], read):
+            tx.inputs.log(attempt.attempt_id, given)
+        assert tx.inputs.list(attempt.attempt_id) == read
+        assert tx.inputs.datasets(0) == [UCI]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from airflow_mltrack.entities.lineage import LineageEdge, LineageNode
@@ -65,6 +67,19 @@ def test_cycles_and_diamonds_end_and_name_each_edge_once(store: TrackingStore) -
         assert sorted(one.source.id for one in around) == ["a", "b", "c", "d"]
         tx.lineage.add(layers)
         assert len(tx.lineage.downstream(node("0-0"), depth=100)) == 8 * 36 + 6
+
+
+def test_long_names_are_kept_up_to_what_an_index_holds(store: TrackingStore) -> None:
+    random = Random(1)  # what repeats itself would be compressed
+    signs = [chr(random.randint(0x4E00, 0x9FFF)) for _ in range(1_000)]
+    longest = edge("".join(signs[:800]), "b" * 178, "r" * 16)
+    with store.transaction() as tx:
+        tx.lineage.add([longest])
+        assert tx.lineage.downstream(longest.source) == [longest]
+        with pytest.raises(InvalidInput, match="2,600 bytes"):
+            tx.lineage.add([edge("".join(signs[:800]), "b" * 195, "r" * 16)])
+        with pytest.raises(InvalidInput, match="2,600 bytes"):
+            tx.lineage.add([edge("".join(signs), "b")])
 
 
 def test_a_bad_edge_is_refused(store: TrackingStore) -> None:

@@ -475,7 +475,9 @@ ACTIONS = st.lists(
 
 
 @examples(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(ACTIONS)
 def test_histories_are_what_the_model_says_however_writes_replays_and_compactions_follow(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from airflow_mltrack.entities.registry import ModelVersion, Stage
-from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound, StoreError
+from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
 from airflow_mltrack.store.registry import canonical_stage
 from airflow_mltrack.store.tracking_store import TrackingStore, Transaction
 
@@ -172,7 +172,7 @@ def test_the_database_itself_refuses_a_second_production_version(store: Tracking
         add(tx)
         tx.registry.move("credit", 1, "Production")
     with (
-        pytest.raises(StoreError, match="model_versions_one_production"),
+        pytest.raises(Conflict, match="model_versions_one_production"),
         store.transaction() as tx,
     ):
         tx.connection.execute(text("UPDATE model_versions SET stage = 'Production'"))
@@ -335,7 +335,9 @@ def apply(tx: Transaction, name: str, step: tuple[object, ...]) -> None:
 
 @given(steps=st.lists(STEP, max_size=15))
 @hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_any_sequence_of_operations_ends_where_the_rules_say(
     store: TrackingStore, steps: list[tuple[object, ...]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -116,10 +117,8 @@ def test_a_newer_schema_is_refused_and_left_alone(settings: Settings, store: Tra
     assert late.revision() == ("9999", schema.HEAD)
 
 
-def test_the_embedded_database_makes_its_own_schema(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    settings = embedded_settings(tmp_path_factory.mktemp("home"))
+def test_the_embedded_database_makes_its_own_schema(server_directory: Path) -> None:
+    settings = embedded_settings(server_directory)
     store = TrackingStore(settings)
     try:
         with store.transaction() as tx:

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, literal_column, text
 
 from airflow_mltrack.entities.inputs import DatasetRecord, RunInput
 from airflow_mltrack.entities.metrics import MetricPoint
 from airflow_mltrack.entities.runs import RunIdentity, RunStatus, task_identity
 from airflow_mltrack.exceptions import InvalidFilter, InvalidInput
+from airflow_mltrack.store import search_order
+from airflow_mltrack.store.search_filter import parse, parse_order
 from airflow_mltrack.store.search_order import MERGED_EXPERIMENTS
 from airflow_mltrack.store.tracking_store import TrackingStore
 
@@ -548,3 +550,39 @@ def test_the_first_pages_are_index_walks(store: TrackingStore) -> None:
                 nodes = plan(tx.connection, search)
                 assert index in {node.get("Index Name") for node in nodes}
                 assert not {"Sort", "Seq Scan"} & {node["Node Type"] for node in nodes}
+
+
+@pytest.mark.parametrize("order", ["metrics.auc", "metrics.auc DESC"])
+@pytest.mark.parametrize("entries", [1, 3, 5, 12, 13])
+def test_a_walk_that_ends_among_equals_changes_no_order(
+    store: TrackingStore, monkeypatch: pytest.MonkeyPatch, order: str, entries: int
+) -> None:
+    for number in range(12):
+        value = {0: 0.1, 11: 0.9}.get(number, 0.5)
+        add_run(store, f"r{number:02}", minutes=7 * number % 12, metrics={"auc": value})
+    expected = names(store, order_by=[order])
+    monkeypatch.setattr(search_order, "_FIRST_ENTRIES", literal_column(str(entries)))
+    for size in (1, 2, 4, 5):
+        assert names(store, order_by=[order], max_results=size) == expected
+
+
+def test_a_walk_is_bounded_where_all_values_are_equal(
+    store: TrackingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        metrics = {"epoch": 1.0, "auc": number / 10}
+        add_run(store, f"r{number}", minutes=number, metrics=metrics)
+    monkeypatch.setattr(search_order, "_FIRST_ENTRIES", literal_column("3"))
+    with store.transaction() as tx:
+        ids = [tx.experiments.get_by_name("search").experiment_id]
+        looked_at = {}
+        for key in ("epoch", "auc"):
+            first, *_ = search_order.phases(
+                [parse_order(f"metrics.{key}")],
+                experiment_ids=ids,
+                node=parse(""),
+                restrict=lambda _: (),
+            )
+            assert first.walk is not None
+            looked_at[key] = len(tx.connection.execute(first.walk(None)).all())
+    assert looked_at == {"epoch": 0, "auc": 3}

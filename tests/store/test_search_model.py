@@ -11,7 +11,6 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,6 +33,7 @@ from airflow_mltrack.store.search_filter import (
     parse_order,
 )
 from airflow_mltrack.store.tracking_store import TrackingStore
+from tests.conftest import fresh_database
 
 NAN, INFINITY = float("nan"), float("inf")
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -288,19 +288,15 @@ def world(
     postgres_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[TrackingStore, list[ModelRun]]]:
     """Give a store with random runs, and the same runs as models."""
-    admin = postgres_url.replace("/mltrack?", "/postgres?")
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE search_model TEMPLATE mltrack_template")
-    url = postgres_url.replace("/mltrack?", "/search_model?")
-    store = TrackingStore(
-        Settings(database_url=url, artifact_uri=str(tmp_path_factory.mktemp("a"))), pool_size=2
-    )
     numbers = random.Random(20)
     models = [random_run(numbers, place) for place in range(40)]
-    for model in models:
-        add(store, model)
-    yield store, models
-    store.close()
+    with fresh_database(postgres_url) as url:
+        settings = Settings(database_url=url, artifact_uri=str(tmp_path_factory.mktemp("a")))
+        store = TrackingStore(settings, pool_size=2)
+        for model in models:
+            add(store, model)
+        yield store, models
+        store.close()
 
 
 @settings(deadline=None, max_examples=150)

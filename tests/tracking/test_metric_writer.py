@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -285,3 +286,19 @@ def test_a_call_is_not_held_up_by_a_slow_database(unsteady: TrackingClient) -> N
             run.log_metric("m", 1.0, step)
         assert time.perf_counter() - started < 2
         store_of(unsteady).error = None
+
+
+def test_a_forked_child_never_waits_for_a_lock_of_its_parent(
+    client: TrackingClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = MetricWriter(
+        client.store, SpoolOwner("a-run", 1), spool_directory(settings), heartbeat=False
+    )
+    ending = threading.Thread(target=writer.close, args=(1.0,), daemon=True)
+    with writer._buffer._room:  # as another thread of the parent may have held it at the fork
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        ending.start()
+        ending.join(5)
+        assert not ending.is_alive()
+    with pytest.raises(Conflict, match="has ended here"):
+        writer._buffer.add("m", 1.0)

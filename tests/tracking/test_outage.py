@@ -190,6 +190,29 @@ print(run.attempt_id, status, flush=True)
         assert len(history(client, attempt, "child")) == 500
 
 
+def test_a_worker_of_multiprocessing_leaves_no_point_behind(
+    private_server: PrivateServer, private_settings: Settings
+) -> None:
+    body = """
+import multiprocessing
+def work():
+    for step in range(500):
+        run.log_metric("child", 1.0, step)
+run = client.start_run()
+child = multiprocessing.get_context("fork").Process(target=work)
+child.start()
+child.join()
+run.end()
+print(run.attempt_id, child.exitcode, flush=True)
+"""
+    with script(private_settings, body) as process:
+        attempt, status = map(int, hear(process).split())
+        assert process.wait(30) == 0
+    assert status == 0
+    with TrackingClient(private_settings) as client:
+        assert len(history(client, attempt, "child")) == 500
+
+
 def test_starting_a_run_does_not_wait_for_a_database_that_is_away(
     private_server: PrivateServer, private_settings: Settings
 ) -> None:

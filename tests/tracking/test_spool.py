@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from array import array
 from pathlib import Path
 
@@ -138,3 +140,15 @@ def test_points_of_another_database_are_left_alone(
     assert done.points == 0
     assert set(done.foreign) == {path, wrong_run.path}
     assert path.exists()
+
+
+def test_a_full_disk_leaves_no_empty_spools(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        Spool.create(tmp_path, OWNER)
+    assert list(tmp_path.iterdir()) == []

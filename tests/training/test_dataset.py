@@ -5,6 +5,7 @@ import decimal
 import gzip
 import hashlib
 import io
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from airflow_mltrack.exceptions import InvalidInput, MltrackError, NotFound
+from airflow_mltrack.exceptions import DataUnavailable, InvalidInput, MltrackError, NotFound
 from airflow_mltrack.training import table_file
 from airflow_mltrack.training.dataset import Dataset, DatasetSpec, load_dataset
 
@@ -100,7 +101,7 @@ def test_a_download_that_stops_early_is_refused(dataset: Dataset, promised: floa
         threading.Thread(target=server.serve_forever, daemon=True).start()
         spec = replace(dataset.spec, uri=f"http://127.0.0.1:{server.server_port}/t.csv")
         if promised > 1:
-            with pytest.raises(NotFound, match="bytes early"):
+            with pytest.raises(DataUnavailable, match="bytes early"):
                 load_dataset(spec)
         else:
             assert load_dataset(spec).record.digest == dataset.record.digest
@@ -128,12 +129,58 @@ def test_without_an_opener_object_storage_is_refused_with_the_way_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["/nowhere/loans.csv", "file:///nowhere/loans.csv", "http://127.0.0.1:9/x.csv"]
+    ("uri", "kind"),
+    [
+        ("/nowhere/loans.csv", NotFound),
+        ("file:///nowhere/loans.csv", NotFound),
+        ("http://127.0.0.1:9/x.csv", DataUnavailable),
+        ("http://127.0.0.1:port/x.csv", InvalidInput),
+    ],
 )
-def test_a_source_that_cannot_be_reached_is_named(uri: str) -> None:
-    with pytest.raises(NotFound, match="does not exist") as caught:
+def test_a_source_that_cannot_be_read_is_named(uri: str, kind: type[MltrackError]) -> None:
+    with pytest.raises(kind) as caught:
         load_dataset(DatasetSpec(uri, "bad"))
     assert uri in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(404, NotFound), (403, NotFound), (429, DataUnavailable), (503, DataUnavailable)],
+)
+def test_an_answer_that_may_change_is_told_apart_from_one_that_lasts(
+    status: int, kind: type[MltrackError]
+) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(status)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(kind, match=str(status)):
+            load_dataset(DatasetSpec(f"http://127.0.0.1:{server.server_port}/t.csv", "bad"))
+        server.shutdown()
+
+
+def test_a_server_that_falls_silent_is_a_matter_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_file, "_HTTP_TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}/t.csv"
+        with pytest.raises(DataUnavailable, match="timed out"):
+            load_dataset(DatasetSpec(uri, "bad"))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(TimeoutError("slow"), DataUnavailable), (PermissionError("no"), NotFound)]
+)
+def test_an_openers_error_is_told_apart_too(error: OSError, kind: type[MltrackError]) -> None:
+    def opener(uri: str) -> BinaryIO:
+        raise error
+
+    with pytest.raises(kind, match=str(error)):
+        load_dataset(DatasetSpec("s3://bucket/t.csv", "bad"), opener=opener)
 
 
 def test_file_uris_are_read(dataset: Dataset) -> None:
@@ -146,7 +193,7 @@ def test_file_uris_are_read(dataset: Dataset) -> None:
     ["s3://key:hidden@bucket/t.csv?sig=hidden", "http://me:hidden@127.0.0.1:9/t.csv?sig=hidden"],
 )
 def test_messages_hold_no_key(uri: str) -> None:
-    with pytest.raises((InvalidInput, NotFound)) as caught:
+    with pytest.raises((InvalidInput, DataUnavailable)) as caught:
         load_dataset(DatasetSpec(uri, "bad"))
     assert "hidden" not in str(caught.value)
     assert "t.csv" in str(caught.value)
@@ -254,6 +301,23 @@ def test_useless_columns_are_left_out_and_noted(frame: pd.DataFrame, write: Writ
         "column always is '7' in every row: left out",
         "column when holds dates or times: left out",
     ]
+
+
+def test_texts_that_name_single_rows_never_reach_a_model(write: WriteTable) -> None:
+    rows = range(200)
+    table = pd.DataFrame(
+        {
+            "customer": [f"Ann {row}" for row in rows],
+            "town": [f"Town {row % 90}" for row in rows],
+            "number": rows,
+            "bad": [row % 2 for row in rows],
+        }
+    )
+    found = load_dataset(write(table))
+    assert list(found.features.columns) == ["town", "number"]
+    [note] = found.notes
+    assert note.startswith("column customer has 200 different texts in 200 rows")
+    assert "customer" in load_dataset(write(table[:90])).features  # too few rows to tell
 
 
 def test_a_constant_with_gaps_is_kept_because_the_gaps_may_tell(write: WriteTable) -> None:

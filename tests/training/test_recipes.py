@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -161,6 +164,49 @@ def test_unknown_params_are_refused_with_a_close_name(
 ) -> None:
     with pytest.raises(InvalidInput, match=words):
         build_pipeline(recipe, dataset.features)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("boosting_type", "gbdt forcedsplits_filename=/etc/passwd"),
+        ("objective", "binary\tforcedbins_filename"),
+        ("boosting_type", ["gbdt", ["machines=host:1"]]),
+    ],
+)
+def test_no_further_param_hides_inside_a_value_for_lightgbm(
+    dataset: Dataset, key: str, value: object
+) -> None:
+    with pytest.raises(InvalidInput, match=f"param {key} of lightgbm .* one word"):
+        build_pipeline(RecipeSpec("lightgbm", {key: value}), dataset.features)
+
+
+def test_no_recipe_names_a_directory_that_joblib_unpickles_from(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    params = {"steps": [["only", "passthrough"]], "memory": str(tmp_path / "cache")}
+    with pytest.raises(InvalidInput, match="unpickle"):
+        build_pipeline(RecipeSpec("sklearn.pipeline.Pipeline", params), dataset.features)
+
+
+@pytest.mark.parametrize("classifier", ["lightgbm", "logistic_regression"])
+def test_what_is_given_by_class_survives_json(dataset: Dataset, classifier: str) -> None:
+    minority = int(dataset.target.sum())
+    recipe = RecipeSpec(
+        classifier,
+        {"class_weight": {0: 1, 1: 5}},
+        resampler="random_over",
+        resampler_params={"sampling_strategy": {1: minority + 20}},
+        options=QUICK,
+    )
+    stored = RecipeSpec.from_json(json.loads(json.dumps(recipe.to_json())))
+    scores = [
+        build_pipeline(one, dataset.features, seed=1)
+        .fit(dataset.features, dataset.target)
+        .predict_proba(dataset.features)
+        for one in (recipe, stored)
+    ]
+    np.testing.assert_array_equal(*scores)
 
 
 def test_lightgbm_takes_the_params_that_only_its_keywords_know(dataset: Dataset) -> None:

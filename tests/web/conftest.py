@@ -42,8 +42,8 @@ class HeaderAccess:
 
     reader: Callable[..., Reader] = staticmethod(_reader_from_headers)
 
-    def login_url(self, request: Request) -> str | None:
-        return f"/login?next={request.url.path}"
+    def login_url(self, back: str) -> str | None:
+        return f"/login?next={back}"
 
 
 @pytest.fixture

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from airflow_mltrack.entities.verdicts import CheckResult
 from airflow_mltrack.exceptions import InvalidInput
 from airflow_mltrack.lifecycle.gates.gate import (
-    Bound,
     Champion,
     Evidence,
+    Measured,
+    MetricGate,
     check_keys,
-    measured,
     read_bound,
     read_metric,
     read_name,
@@ -21,11 +20,14 @@ from airflow_mltrack.lifecycle.gates.gate import (
 from airflow_mltrack.training.intervals import paired_difference
 from airflow_mltrack.training.metrics import metric_value
 
+if TYPE_CHECKING:
+    from airflow_mltrack.entities.verdicts import CheckResult
+
 _RESAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class ChampionGate:
+class ChampionGate(MetricGate):
     """``{"metric": "auc", "versus": "champion", "min_difference": -0.005}``.
 
     The difference is candidate minus champion; for a metric where less is better use
@@ -34,10 +36,6 @@ class ChampionGate:
 
     KIND: ClassVar[str] = "champion"
     NEEDS_CHAMPION: ClassVar[bool] = True
-
-    name: str
-    metric: str
-    bound: Bound
 
     @classmethod
     def from_json(cls, check: Mapping[str, object]) -> ChampionGate:
@@ -54,12 +52,10 @@ class ChampionGate:
         champion = evidence.champion
         if champion is None:
             message = "no other version is in Production, so there is nothing to compare with"
-            return self._result(evidence, message, passed=True)
-        return measured(
-            lambda: self._measure(evidence, champion), lambda why: self._result(evidence, why)
-        )
+            return self.result(evidence, message, passed=True)
+        return self.decide(evidence, lambda: self._measure(evidence, champion))
 
-    def _measure(self, evidence: Evidence, champion: Champion) -> CheckResult:
+    def _measure(self, evidence: Evidence, champion: Champion) -> Measured:
         theirs = metric_value(
             self.metric, evidence.target, champion.score, options=evidence.options
         )
@@ -71,42 +67,10 @@ class ChampionGate:
             n=_RESAMPLES,
             options=evidence.options,
         )
-        passed = self.bound.holds(difference, (low, high))
         message = (
             f"{self.metric} differs by {difference:+.4f} (95% {low:+.4f} to {high:+.4f}) from "
-            f"version {champion.version} now live, with {theirs:.4f} on the same rows, "
-            f"asked for {self.bound.comparison} {self.bound.limit:g}"
-            + (" with 95% confidence" if self.bound.confident else "")
+            f"version {champion.version} now live, with {theirs:.4f} on the same rows"
         )
-        return self._result(
-            evidence,
-            message,
-            passed=passed,
-            observed=difference,
-            interval=(low, high),
-            champion_value=theirs,
-        )
-
-    def _result(
-        self,
-        evidence: Evidence,
-        message: str,
-        *,
-        passed: bool = False,
-        observed: float | None = None,
-        interval: tuple[float, float] | None = None,
-        champion_value: float | None = None,
-    ) -> CheckResult:
-        return CheckResult(
-            name=self.name,
-            kind=self.KIND,
-            metric=self.metric,
-            passed=passed,
-            observed=observed,
-            threshold=self.bound.limit,
-            comparison=self.bound.comparison,
-            interval=interval,
-            rows=len(evidence.target),
-            champion_value=champion_value,
-            message=message,
-        )
+        if champion.knows_rows:
+            message += " (it learned from some of them, which favours it)"
+        return Measured(difference, (low, high), message, champion_value=theirs)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from airflow_mltrack.entities.verdicts import CheckResult
 from airflow_mltrack.exceptions import InvalidInput
 from airflow_mltrack.store.key_rules import check_key
 from airflow_mltrack.training.close_names import check_known_keys, did_you_mean
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from typing_extensions import Self
-
-    from airflow_mltrack.entities.verdicts import CheckResult
 
 AT_LEAST, AT_MOST = ">=", "<="
 _LARGEST = 1e300  # keeps NaN, infinities and whole numbers beyond floats out
@@ -29,6 +28,8 @@ class Champion:
     version: int
     score: NDArray[np.float64]
     """Its scores of the same rows."""
+    knows_rows: bool = False
+    """Whether it learned from these rows, which makes it look better than it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,19 @@ class Gate(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """What a gate found out about the candidate."""
+
+    value: float
+    interval: tuple[float, float]
+    """95% interval."""
+    message: str
+    """One sentence for people, without the limit."""
+    champion_value: float | None = None
+    """The metric of the live version, where it was compared."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """A limit that an observed value must keep."""
 
@@ -84,6 +98,12 @@ class Bound:
         if self.comparison == AT_LEAST:
             return (low if self.confident else observed) >= self.limit
         return (high if self.confident else observed) <= self.limit
+
+    def __str__(self) -> str:
+        """Word it, for example ``>= 0.7 with 95% confidence``."""
+        return f"{self.comparison} {self.limit:g}" + (
+            " with 95% confidence" if self.confident else ""
+        )
 
 
 def check_keys(what: str, check: Mapping[str, object], own: tuple[str, ...]) -> None:
@@ -138,11 +158,43 @@ def read_bound(check: Mapping[str, object], at_least: str, at_most: str) -> Boun
     return Bound(AT_LEAST if given[0] == at_least else AT_MOST, float(limit), confident)
 
 
-def measured(
-    measure: Callable[[], CheckResult], failed: Callable[[str], CheckResult]
-) -> CheckResult:
-    """Measure; what cannot be measured on these scores becomes a failed check, with the reason."""
-    try:
-        return measure()
-    except InvalidInput as error:
-        return failed(f"it could not be measured: {error}")
+@dataclass(frozen=True, slots=True)
+class MetricGate:
+    """What every gate has that holds one measured value against one limit."""
+
+    KIND: ClassVar[str]
+
+    name: str
+    metric: str
+    bound: Bound
+
+    def decide(self, evidence: Evidence, measure: Callable[[], Measured]) -> CheckResult:
+        """Measure and hold it against the limit; what cannot be measured fails, with the reason."""
+        try:
+            found = measure()
+        except InvalidInput as error:
+            return self.result(evidence, f"it could not be measured: {error}", passed=False)
+        return replace(
+            self.result(
+                evidence,
+                f"{found.message}, asked for {self.bound}",
+                passed=self.bound.holds(found.value, found.interval),
+            ),
+            observed=found.value,
+            interval=found.interval,
+            champion_value=found.champion_value,
+        )
+
+    def result(self, evidence: Evidence, message: str, *, passed: bool) -> CheckResult:
+        """Return an outcome without a measured value."""
+        return CheckResult(
+            name=self.name,
+            kind=self.KIND,
+            metric=self.metric,
+            passed=passed,
+            observed=None,
+            threshold=self.bound.limit,
+            comparison=self.bound.comparison,
+            rows=len(evidence.target),
+            message=message,
+        )

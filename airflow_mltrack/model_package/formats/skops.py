@@ -26,7 +26,7 @@ def save(model: Any, file: Path, trusted_types: Iterable[str] = ()) -> frozenset
     :return: the types that the file holds.
     :raises UnsupportedModel: when skops cannot write it, or it holds types that nobody could load.
     """
-    skops_io = _import_quietly()
+    skops_io = import_skops()
     try:
         data = skops_io.dumps(model)
     except (TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -49,7 +49,7 @@ def load(file: Path, trusted_types: Iterable[str] = (), *, where: str = "") -> A
     :raises UntrustedPackage: before anything is built, when the file is not plain or holds types
         that are not trusted; afterwards, when its trees point outside themselves.
     """
-    skops_io = _import_quietly()
+    skops_io = import_skops()
     where = where or str(file.parent)
     found = audit(file, trusted_types, where=where)
     # skops looks at the types once more, with its own defaults and the names that passed here.
@@ -63,7 +63,7 @@ def load(file: Path, trusted_types: Iterable[str] = (), *, where: str = "") -> A
     return model
 
 
-def _import_quietly() -> ModuleType:
+def import_skops() -> ModuleType:
     """Import skops, which looks numpy's functions up in every module that is loaded.
 
     In an Airflow task hundreds of those lookups meet modules that answer any name with a warning.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -132,3 +134,13 @@ def test_what_cannot_be_measured_fails_with_the_reason(bad: float) -> None:
 def test_judging_twice_gives_the_same_interval() -> None:
     check: dict[str, object] = {"metric": "ks", "min": 0.1}
     assert judge(check, evidence(0.3)) == judge(check, evidence(0.3))
+
+
+def test_a_champion_that_learned_from_the_rows_is_told() -> None:
+    check = {"metric": "auc", "versus": "champion", "min_difference": 0.0}
+    fair = evidence(0.3, champion=0.2)
+    assert fair.champion is not None
+    knowing = replace(fair, champion=replace(fair.champion, knows_rows=True))
+    assert "favours" not in judge(check, fair).message
+    assert "it learned from some of them, which favours it" in judge(check, knowing).message
+    assert judge(check, knowing).observed == judge(check, fair).observed

@@ -381,7 +381,7 @@ def upgrade() -> None:  # noqa: PLR0915 - a frozen schema, read from top to bott
         sa.ForeignKeyConstraint(
             ["dataset"], ["datasets.id"], name=op.f("inputs_dataset_fkey"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("attempt", "dataset", name=op.f("inputs_pkey")),
+        sa.PrimaryKeyConstraint("attempt", "dataset", "context", name=op.f("inputs_pkey")),
     )
     op.create_index(op.f("inputs_dataset_idx"), "inputs", ["dataset"], unique=False)
     op.create_table(
