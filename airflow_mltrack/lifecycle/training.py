@@ -6,11 +6,13 @@ Metrics without a prefix (``auc``) are always measured on validation rows, those
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from airflow_mltrack.entities.inputs import DatasetRecord
 from airflow_mltrack.entities.models import LoggedModel
@@ -264,7 +266,7 @@ def _fit(
     start = time.perf_counter()
     try:
         pipeline.fit(features, target)
-    except (ValueError, RuntimeError) as error:
+    except _fit_errors() as error:
         raise InvalidInput(
             "recipe",
             f"{recipe.resampler} + {recipe.classifier}",
@@ -272,6 +274,13 @@ def _fit(
             "Change its params, or leave it out of the search.",
         ) from error
     return pipeline, time.perf_counter() - start
+
+
+def _fit_errors() -> tuple[type[Exception], ...]:
+    """Give what a library raises about params and rows that it cannot work with."""
+    known: tuple[type[Exception], ...] = (ValueError, TypeError, KeyError, RuntimeError)
+    lightgbm = sys.modules.get("lightgbm.basic")  # its own error exists where it was imported
+    return known if lightgbm is None else (*known, lightgbm.LightGBMError)
 
 
 def _limited_threads(spec: TrainingSpec) -> AbstractContextManager[object]:
@@ -393,6 +402,15 @@ def _log_model(
         name,
         training_data=features,  # no rows as example: the package would show real people
         seeds={"model": spec.seed, "split": spec.split.seed},
-        metadata={"training": spec.to_json(), "recipe": recipe.to_json()},
+        metadata={"training": _without_secrets(spec).to_json(), "recipe": recipe.to_json()},
     )
     return model
+
+
+def _without_secrets(spec: TrainingSpec) -> TrainingSpec:
+    """Leave the query of a presigned address out of what everybody may read."""
+    parts = urlsplit(spec.dataset.uri)
+    if not parts.netloc:
+        return spec
+    uri = parts._replace(query="", fragment="").geturl()
+    return replace(spec, dataset=replace(spec.dataset, uri=uri))

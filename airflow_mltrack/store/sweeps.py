@@ -288,8 +288,7 @@ class Sweeps:
         query = _select_trials(run_id, include_reports=False).where(
             _CHILD.c.run_id == child_run_id, trials.c.state == TrialState.RUNNING.value
         )
-        row = self._connection.execute(query).first()
-        return None if row is None else _trial(row)
+        return next(map(_trial, self._connection.execute(query)), None)
 
     def trials(
         self,
@@ -443,10 +442,6 @@ def _trial(row: Row[Any]) -> Trial:
         attempts=row.attempts,
         claimed_by=row.claimed_by,
         error=row.error,
-        reports={int(step): float(value) for step, value in sorted(reports.items(), key=_step)},
+        reports=dict(sorted((int(step), float(value)) for step, value in reports.items())),
         notes=row.notes,
     )
-
-
-def _step(item: tuple[str, object]) -> int:
-    return int(item[0])

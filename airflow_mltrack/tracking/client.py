@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -191,14 +192,13 @@ class TrackingClient:
 
         The client can still be used, its open runs cannot.
         """
-        try:
-            for run in list(self._open_runs):
-                run.leave()
-        finally:
-            self._open_runs.clear()
-            self.store.close()
+        with ExitStack() as steps:  # every step is taken, whatever the others raise
             if "artifact_store" in self.__dict__:
-                self.artifact_store.close()
+                steps.callback(self.artifact_store.close)
+            steps.callback(self.store.close)
+            steps.callback(self._open_runs.clear)
+            for run in list(self._open_runs):
+                steps.callback(run.leave)
 
     def forget(self, run: ActiveRun) -> None:
         """Do not flush ``run`` at :meth:`close` any more; a run says so itself when it ends."""

@@ -49,6 +49,14 @@ class DatasetSpec:
         for label, value in given.items():
             if not isinstance(value, str) or not value.strip():
                 raise InvalidInput(f"data set {label}", value, "it is text that is not empty.")
+        if _has_password(self.uri):
+            # Specifications travel through XCom and into every package that is made from them.
+            raise InvalidInput(
+                "data set uri",
+                without_secrets(self.uri),
+                "it holds no password.",
+                "Put the login into an Airflow connection: s3://CONN_ID@bucket/key.",
+            )
         for label in ("drop", "categorical"):
             object.__setattr__(self, label, _names(label, getattr(self, label)))
         if len(self.name or "") > _LONGEST_NAME:
@@ -141,6 +149,13 @@ def load_dataset(spec: DatasetSpec, *, opener: Opener | None = None) -> Dataset:
         profile=_profile(features, target, table, notes, synthetic=synthetic),
     )
     return Dataset(spec.title, table.frame, features, target, record, spec, notes)
+
+
+def _has_password(uri: str) -> bool:
+    try:
+        return urlsplit(uri).password is not None
+    except ValueError:  # no address at all: opening it says so
+        return False
 
 
 def is_generated(uri: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -107,3 +108,23 @@ def test_an_embedded_server_that_was_never_made_is_not_made_by_looking(
     assert code == ExitCode.OK
     assert found["embedded server"]["status"] == "warn"
     assert not directory.exists()
+
+
+def test_an_embedded_server_of_root_is_warned_about(
+    mltrack: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    server_directory: Path,
+) -> None:
+    monkeypatch.setenv("MLTRACK_DATABASE_URL", f"embedded://{server_directory}")
+    mltrack("db", "upgrade")
+    _, found = _findings(mltrack)
+    # The suite runs as root in containers and as somebody else elsewhere.
+    assert ("embedded access" in found) is (os.geteuid() == 0)
+    monkeypatch.setattr(
+        "airflow_mltrack.store.embedded_privacy.open_socket_directory", lambda _: Path("/open")
+    )
+    _, found = _findings(mltrack)
+    assert found["embedded access"]["status"] == "warn"
+    assert "/open" in found["embedded access"]["found"]
+    assert "MLTRACK_DATABASE_URL" in found["embedded access"]["next_step"]

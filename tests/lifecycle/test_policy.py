@@ -19,7 +19,8 @@ def test_the_kind_of_a_check_is_told_by_its_keys() -> None:
     policy = parse_policy(
         {"checks": [AUC, {"name": "b", "metric": "brier", "max": 0.2, "kind": "threshold"}, VERSUS]}
     )
-    assert [type(gate) for gate in policy.gates] == [ThresholdGate, ThresholdGate, ChampionGate]
+    kinds: list[object] = [type(gate) for gate in policy.gates]
+    assert kinds == [ThresholdGate, ThresholdGate, ChampionGate]
     assert [gate.name for gate in policy.gates] == ["auc", "b", "auc_versus_champion"]
     assert policy.needs_champion
     assert not parse_policy({"checks": [AUC]}).needs_champion

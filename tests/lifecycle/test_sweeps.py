@@ -424,7 +424,8 @@ def test_a_database_that_is_away_at_any_step_of_a_trial_is_waited_for(
     client: TrackingClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep = plan(client, spec())
-    transaction, calls = client.store.transaction, []
+    transaction = client.store.transaction
+    calls: list[None] = []
 
     @contextmanager
     def every_second_is_lost() -> Iterator[Transaction]:

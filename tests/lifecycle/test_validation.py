@@ -184,7 +184,8 @@ def test_a_verdict_whose_commit_was_not_answered_is_written_once(
     client: TrackingClient, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train()
-    transaction, broken = client.store.transaction, []
+    transaction = client.store.transaction
+    broken: list[int] = []
 
     @contextmanager
     def lose_the_answer() -> Iterator[Transaction]:

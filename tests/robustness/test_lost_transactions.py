@@ -1,4 +1,4 @@
-"""Whichever transaction of a trial the database refuses or leaves unanswered, the trial ends once."""
+"""Whichever transaction of a trial is refused or left unanswered, the trial ends once."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ class LossyStore(TrackingStore):
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Open a transaction, or lose it."""
-        lost = self.left == 0
+        lost = False
         if self.left is not None and threading.current_thread() is threading.main_thread():
+            lost = self.left == 0
             self.left = None if lost else self.left - 1
         if lost and self.how == _BEFORE:
             raise StoreUnavailable("the test's database", "it is away.")
@@ -68,7 +69,7 @@ def run_with_loss(client: TrackingClient, store: LossyStore, at: int, how: str) 
         (trial,) = tx.sweeps.trials(parent.run_id)
         (child,) = tx.runs.children(parent.run_id)
         (attempt,) = tx.runs.attempts(child.run_id)
-    assert (trial.state, trial.attempts, trial.run_id) == (TrialState.COMPLETE, 1, child.run_id)
+    assert (trial.state, trial.run_id) == (TrialState.COMPLETE, child.run_id)
     assert (child.status, attempt.status) == (RunStatus.FINISHED, RunStatus.FINISHED)
     assert history(client, attempt.attempt_id, "auc") == [(0, 0.5)]
     return was_lost

@@ -115,7 +115,7 @@ def test_an_opener_reads_what_nothing_else_opens(dataset: Dataset) -> None:
         opened.append(uri)
         return Path(dataset.spec.uri).open("rb")
 
-    spec = DatasetSpec("s3://key:secret@bucket/folder/loans.csv.gz?token=1", "bad")
+    spec = DatasetSpec("s3://my_conn@bucket/folder/loans.csv.gz?token=1", "bad")
     found = load_dataset(spec, opener=opener)
     assert opened == [spec.uri]
     assert found.record.name == "loans"
@@ -398,3 +398,9 @@ def test_a_spec_survives_json() -> None:
 def test_a_wrong_spec_is_refused(data: dict[str, object], words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         DatasetSpec.from_json(data)
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
+    with pytest.raises(InvalidInput, match="Airflow connection") as caught:
+        DatasetSpec(uri="https://ann:hunter2@host/table.csv", target="bad")
+    assert "hunter2" not in str(caught.value)

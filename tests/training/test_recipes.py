@@ -18,6 +18,7 @@ from airflow_mltrack.training.recipes import (
     described_params,
     with_params,
 )
+from airflow_mltrack.training.trusted_imports import import_class
 
 QUICK: dict[str, dict[str, object]] = {
     "random_forest": {"n_estimators": 5},
@@ -294,3 +295,9 @@ def test_a_spec_survives_json() -> None:
 def test_a_wrong_spec_is_refused(data: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):
         RecipeSpec.from_json(data)
+
+
+@pytest.mark.parametrize("path", ["sklearn.conftest.Any", "sklearn.tests.test_base.MyEstimator"])
+def test_modules_of_tests_are_not_imported(path: str) -> None:
+    with pytest.raises(UntrustedImport):
+        import_class(path, ("sklearn",), ("fit",))
