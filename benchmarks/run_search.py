@@ -50,6 +50,7 @@ _FILL = (
     SELECT attempt_id, id, experiment_id, 'classifier',
         (ARRAY['lightgbm', 'forest', 'logistic'])[1 + floor(random() * 3)::int]
     FROM runs
+    ORDER BY 1
     """,
     """
     INSERT INTO latest_metrics (attempt, run, experiment_id, key, value, step, timestamp)
@@ -59,13 +60,17 @@ _FILL = (
     SELECT attempt_id, id, experiment_id, 'auc',
         CASE WHEN random() < 0.01 THEN 'NaN' ELSE 0.5 + random() / 2 END, 1, 0
     FROM runs
+    ORDER BY 1
     """,
     """
     INSERT INTO run_tags (run, experiment_id, key, value)
     SELECT id, experiment_id, 'tag_' || t, 'value_' || (id * t) % (:runs / 50)
     FROM runs, generate_series(1, 3) AS t
+    ORDER BY 1
     """,
 )
+
+"""Rows in the order in which runs log them: those of one run lie side by side."""
 
 
 def fill(connection: Connection, runs: int) -> int:

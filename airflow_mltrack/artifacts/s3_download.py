@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
-RANGE_BYTES = 16 * 1024 * 1024
+RANGE_BYTES = 32 * 1024 * 1024
 """Bytes of one request: many, because a request costs as much time as a few MiB do."""
-PARALLEL_RANGES = 8
+PARALLEL_RANGES = 6
 """Requests under way at a time; each keeps a few times ``CHUNK`` bytes in memory."""
 TRIES = 4
 """Times that a range is asked for when its connection breaks."""
@@ -87,7 +87,7 @@ class _Object:
                 with closing(body or self._read(at, end)) as answer:
                     while (data := answer.read(CHUNK)) and not self.stop.is_set():
                         at += _write_all(self.file, data, at)
-            except (HTTPClientError, IncompleteReadError):  # noqa: PERF203 - a range is 16 MiB
+            except (HTTPClientError, IncompleteReadError):  # noqa: PERF203 - a range is large
                 if not left:
                     raise
                 body = None

@@ -57,8 +57,8 @@ from airflow_mltrack.store.search_sql import (
 )
 from airflow_mltrack.store.tables import latest_metrics, params, run_tags, runs
 
-_FIRST_ENTRIES: ColumnElement[Any] = literal_column("2000")
-"""Entries of a walk. Enough for a page of 50 where one run of forty matches; a search that finds
+_FIRST_ENTRIES: ColumnElement[Any] = literal_column("1000")
+"""Entries of a walk. Enough for a page of 50 where one run of twenty matches; a search that finds
 too few has cost that much more."""
 _ONE: ColumnElement[Any] = literal_column("1")
 MERGED_EXPERIMENTS = 16
