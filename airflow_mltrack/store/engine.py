@@ -11,6 +11,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
@@ -29,7 +30,6 @@ from airflow_mltrack.exceptions import (
 from airflow_mltrack.store.embedded_privacy import keep_private
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import ModuleType
 
     import psutil
@@ -143,6 +143,7 @@ def start_embedded(directory: Path) -> str:
             with _STARTING:
                 directory.parent.mkdir(parents=True, exist_ok=True)
                 keep_private(library, directory)
+                _forget_original(directory)
                 _bury_zombie(directory)
                 server = _running_server(library, directory)
                 _create_database(server.get_uri())
@@ -203,13 +204,34 @@ def _server_process(directory: Path) -> psutil.Process | None:
     import psutil
 
     try:
-        text = (directory / "postmaster.pid").read_text(encoding="utf-8", errors="replace")
-        pid = int(text.split()[0])
-        process = psutil.Process(pid)
+        lines = _lock_lines(directory)
+        process = psutil.Process(int(lines[0]))
+        if Path(lines[1]).resolve() != directory.resolve():
+            return None
         # After a power cut the file names a process that may be anything by now.
         return process if process.name().startswith("postgres") else None
     except (OSError, ValueError, IndexError, psutil.Error):
         return None
+
+
+def _forget_original(directory: Path) -> None:
+    """Remove the lock files of a copied home: they name the server of the original.
+
+    The library would take that one for ours: read it, write to it, and stop it.
+    """
+    try:
+        copied = Path(_lock_lines(directory)[1]).resolve() != directory.resolve()
+    except (OSError, IndexError):
+        return
+    if copied:
+        for lock in [*directory.glob(".s.PGSQL.*"), directory / "postmaster.pid"]:
+            lock.unlink(missing_ok=True)
+
+
+def _lock_lines(directory: Path) -> list[str]:
+    """Read the server's lock file: process, data directory, start, port, socket directory, ..."""
+    own = directory / "postmaster.pid"
+    return own.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def _bury_zombie(directory: Path) -> None:
@@ -233,9 +255,11 @@ def _bury_zombie(directory: Path) -> None:
 
 def _lock_files(directory: Path) -> list[Path]:
     """List the files by which a server says that it runs: its socket's lock, and its own."""
-    own = directory / "postmaster.pid"
-    _, _, _, port, folder, *_ = own.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [directory.joinpath(folder, f".s.PGSQL.{port}.lock"), own]
+    _, _, _, port, folder, *_ = _lock_lines(directory)
+    return [
+        directory.joinpath(folder, f".s.PGSQL.{port}.lock"),
+        directory / "postmaster.pid",
+    ]
 
 
 def _has_children(directory: Path) -> bool:
