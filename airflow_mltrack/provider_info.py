@@ -18,7 +18,7 @@ def get_provider_info() -> dict[str, object]:
         "integrations": [
             {
                 "integration-name": "MLTrack",
-                "external-doc-url": "https://pypi.org/project/airflow-mltrack/",
+                "external-doc-url": "https://airflow.apache.org/docs/apache-airflow-providers/",
                 "tags": ["machine-learning"],
             }
         ],
