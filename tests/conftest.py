@@ -56,6 +56,14 @@ for _name in [name for name in os.environ if name.startswith(("AIRFLOW_CONN_", "
         del os.environ[_name]
 
 
+@pytest.fixture(autouse=True)
+def no_task_variables() -> Iterator[None]:
+    """Take back what running a task in this process leaves: Airflow puts its context here."""
+    yield
+    for name in [name for name in os.environ if name.startswith("AIRFLOW_CTX_")]:
+        del os.environ[name]
+
+
 @pytest.fixture
 def server_directory() -> Iterator[Path]:
     """Directory for an embedded server of the test's own; the server is stopped at the end."""
