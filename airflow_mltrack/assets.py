@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, unquote
 
+from airflow.sdk import AssetAlias
 from airflow.sdk.definitions.asset import Model
 
 if TYPE_CHECKING:
+    from airflow.sdk.definitions.asset import BaseAsset
     from pydantic import JsonValue
 
 SCHEME = "mltrack"
+PROMOTIONS = AssetAlias("mltrack-promotions")
+"""Takes the events of moves whose model or stage is known only when the task runs."""
+_TEMPLATE = re.compile(r"\{[{%#]")
 
 
 def model_asset(
@@ -28,6 +34,13 @@ def model_asset(
     place = stage.lower()
     uri = f"{SCHEME}://{quote(name, safe='')}/{quote(place, safe='')}"
     return Model(name=f"{SCHEME}:{name}/{place}", uri=uri, extra=extra)
+
+
+def promotion_outlet(name: object, stage: object) -> BaseAsset:
+    """Choose the asset that a promotion writes to; templates are known only when the task runs."""
+    if isinstance(name, str) and isinstance(stage, str) and not _TEMPLATE.search(name + stage):
+        return model_asset(name, stage)
+    return PROMOTIONS
 
 
 def normalize_uri(uri: SplitResult) -> SplitResult:

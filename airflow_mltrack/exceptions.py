@@ -9,6 +9,7 @@
     │   ├── InvalidFilter        a filter string, with the character where it went wrong
     │   └── UntrustedImport      a dotted path outside the allow-list
     ├── PromotionRefused         the rules of the stage forbid it; holds what is missing
+    ├── ApprovalRefused          this person may not approve it, or there is nothing to approve on
     ├── SweepFailed              too few trials ended well; holds how they ended
     ├── DataUnavailable          a data set's source does not answer; a retry may help
     ├── StoreError
@@ -147,6 +148,28 @@ class PromotionRefused(MltrackError):
         super().__init__(
             f"{shorten(model)} version {version} may not become {shorten(stage)}:{listed}"
             + (f"\n{hint}" if hint else "")
+        )
+
+
+class ApprovalRefused(MltrackError):
+    """An approval that would not count is not taken.
+
+    :param model: registered model name.
+    :param version: version number.
+    :param stage: the stage that it was for.
+    :param approver: who wanted to approve.
+    :param reason: why not, one sentence.
+    :param hint: the next step, one sentence.
+    """
+
+    def __init__(
+        self, model: str, version: int, stage: str, approver: str, reason: str, hint: str = ""
+    ) -> None:
+        self.model, self.version, self.stage = model, version, stage
+        self.approver, self.reason, self.hint = approver, reason, hint
+        super().__init__(
+            f"{shorten(approver)} may not approve {shorten(model)} version {version} for "
+            f"{shorten(stage)}: {reason}{_tail(hint)}"
         )
 
 

@@ -10,7 +10,7 @@ from airflow_mltrack import listener
 
 
 class MltrackPlugin(AirflowPlugin):
-    """Closes the runs of tasks that ended, and shows tracked runs in Airflow's web server."""
+    """Closes the runs of tasks that ended, and serves MLTrack in Airflow's web server."""
 
     name = "mltrack"
     listeners = [listener]  # noqa: RUF012 - as Airflow declares it
@@ -18,9 +18,11 @@ class MltrackPlugin(AirflowPlugin):
     @property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """The web app; only the API server asks for it, so only there FastAPI is loaded."""
+        from airflow_mltrack.assets import model_asset
         from airflow_mltrack.hooks.server_client import server_client
         from airflow_mltrack.web.app import create_app
+        from airflow_mltrack.web.asset_events import AssetEvents
         from airflow_mltrack.web.auth import AirflowAccess
 
-        app = create_app(server_client, AirflowAccess())
+        app = create_app(server_client, AirflowAccess(), AssetEvents(model_asset))
         return [{"app": app, "url_prefix": "/mltrack", "name": "MLTrack"}]

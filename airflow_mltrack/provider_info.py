@@ -36,10 +36,14 @@ def get_provider_info() -> dict[str, object]:
                     "airflow_mltrack.operators.close_sweep",
                     "airflow_mltrack.operators.register",
                     "airflow_mltrack.operators.validate",
+                    "airflow_mltrack.operators.approve",
                     "airflow_mltrack.operators.promote",
+                    "airflow_mltrack.operators.rollback",
+                    "airflow_mltrack.operators.evidence",
                     "airflow_mltrack.operators.batch_score",
                     "airflow_mltrack.operators.credit_data",
                     "airflow_mltrack.operators.reap",
+                    "airflow_mltrack.operators.deliver_webhooks",
                 ],
             }
         ],
@@ -165,6 +169,20 @@ def get_provider_info() -> dict[str, object]:
                             "may hold."
                         ),
                         "schema": {"type": ["string", "null"]},
+                    },
+                    "gated_models": {
+                        "label": "Gated models",
+                        "description": (
+                            "Name patterns, comma separated (credit-*, or * for all), of models "
+                            "that are made with the gated profile: verdict and approval before "
+                            "Production."
+                        ),
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "webhook_secret": {
+                        "label": "Webhook secret",
+                        "description": "Signs (HMAC) what is sent to webhooks.",
+                        "schema": {"type": ["string", "null"], "format": "password"},
                     },
                     "spool_dir": {
                         "label": "Spool directory",

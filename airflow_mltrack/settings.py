@@ -44,11 +44,15 @@ class Settings:
     """``s3://bucket/prefix``, ``file:///directory`` or a plain absolute path."""
     s3: S3Settings = field(default_factory=S3Settings)
     trusted_modules: tuple[str, ...] = DEFAULT_TRUSTED_MODULES
-    """Top-level modules whose estimators a Dag may name by dotted path."""
+    """Top-level modules whose estimators a Dag, and whose functions a policy, may name."""
     trusted_types: tuple[str, ...] = ()
     """Types, beside the registry's own list, that a model package may hold."""
     spool_dir: str | None = None
     """Where metric points wait while the database is away; None: a temporary directory."""
+    gated_models: tuple[str, ...] = ()
+    """Name patterns (``credit-*``, ``*``) of the models that are made with the gated profile."""
+    webhook_secret: str | None = field(default=None, repr=False)
+    """Signs what is sent to webhooks; without one none can be sent."""
 
     @property
     def is_embedded(self) -> bool:
@@ -138,6 +142,8 @@ def connection_settings(
         trusted_modules=_once(DEFAULT_TRUSTED_MODULES, _names(extra, "trusted_modules")),
         trusted_types=_names(extra, "trusted_types"),
         spool_dir=_text(extra, "spool_dir") or defaults.spool_dir,
+        gated_models=_names(extra, "gated_models"),
+        webhook_secret=_text(extra, "webhook_secret"),
     )
 
 
@@ -147,9 +153,10 @@ def environment_settings(
     """Read settings from the environment.
 
     ``MLTRACK_DATABASE_URL`` and ``MLTRACK_ARTIFACT_URI`` win, then ``AIRFLOW_CONN_MLTRACK_DEFAULT``
-    (JSON or URI, as Airflow reads it), then the embedded default. ``MLTRACK_TRUSTED_MODULES`` and
-    ``MLTRACK_TRUSTED_TYPES`` add names, comma separated; ``MLTRACK_SPOOL_DIR`` and the
-    ``MLTRACK_S3_*`` variables replace the fields of the same name.
+    (JSON or URI, as Airflow reads it), then the embedded default. ``MLTRACK_TRUSTED_MODULES``,
+    ``MLTRACK_TRUSTED_TYPES`` and ``MLTRACK_GATED_MODELS`` add names, comma separated;
+    ``MLTRACK_SPOOL_DIR``, ``MLTRACK_WEBHOOK_SECRET`` and the ``MLTRACK_S3_*`` variables replace the
+    fields of the same name.
 
     :param connection: keywords of :func:`connection_settings` to use in the place of
         ``AIRFLOW_CONN_MLTRACK_DEFAULT``, where Airflow has found the connection elsewhere.
@@ -174,6 +181,8 @@ def environment_settings(
         trusted_modules=_once(found.trusted_modules, _split(env.get("MLTRACK_TRUSTED_MODULES"))),
         trusted_types=_once(found.trusted_types, _split(env.get("MLTRACK_TRUSTED_TYPES"))),
         spool_dir=env.get("MLTRACK_SPOOL_DIR") or found.spool_dir,
+        gated_models=_once(found.gated_models, _split(env.get("MLTRACK_GATED_MODELS"))),
+        webhook_secret=env.get("MLTRACK_WEBHOOK_SECRET") or found.webhook_secret,
     )
 
 

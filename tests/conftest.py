@@ -125,11 +125,14 @@ def database_url(postgres_url: str) -> Iterator[str]:
 
 
 @contextmanager
-def fresh_database(postgres_url: str) -> Iterator[str]:
-    """Make a database with the current schema; it is dropped at the end."""
+def fresh_database(postgres_url: str, *, template: str = TEMPLATE) -> Iterator[str]:
+    """Make a database with the current schema; it is dropped at the end.
+
+    :param template: name of a database to copy, to which nobody is connected.
+    """
     name = f"test_{uuid.uuid4().hex[:12]}"
     with _administrator(postgres_url) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield _database(postgres_url, name)
     with _administrator(postgres_url) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -52,4 +52,5 @@ def test_its_listener_implements_airflows_hooks() -> None:
 def test_the_web_app_is_mounted_under_mltrack() -> None:
     [app] = MltrackPlugin().fastapi_apps
     assert (app["url_prefix"], app["name"]) == ("/mltrack", "MLTrack")
-    assert any(getattr(route, "path", "") == "/runs/{run_id}" for route in app["app"].routes)
+    paths = {getattr(route, "path", "") for route in app["app"].routes}
+    assert {"/runs/{run_id}", "/models/{name}", "/api"} <= paths

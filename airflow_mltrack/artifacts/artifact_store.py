@@ -8,18 +8,20 @@ import io
 import os
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from airflow_mltrack.artifacts.artifact_key import safe_path
-from airflow_mltrack.artifacts.digests import Readable, check_digest
+from airflow_mltrack.artifacts.artifact_key import guess_content_type, safe_path
+from airflow_mltrack.artifacts.digests import CHUNK, HashingReader, Readable, check_digest
 from airflow_mltrack.entities.artifacts import StoredObject
-from airflow_mltrack.exceptions import ArtifactError, ArtifactUnavailable, InvalidInput
+from airflow_mltrack.exceptions import ArtifactError, ArtifactUnavailable, InvalidInput, NotFound
 
 MAX_PRESIGN_SECONDS = 7 * 24 * 3600
 """Longest life of a presigned URL; S3 allows no more."""
+MAX_PARTS = 10_000
+"""Most parts of one object; S3 allows no more."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -30,6 +32,16 @@ class StoredKey:
     key: str
     size: int
     """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class MultipartUpload:
+    """An object whose parts somebody else sends straight to the store."""
+
+    upload_id: str
+    """The store's own name for it."""
+    urls: Sequence[str]
+    """Where to ``PUT`` each part; the answer's ``ETag`` is needed to complete the upload."""
 
 
 class ArtifactStore(ABC):
@@ -47,6 +59,8 @@ class ArtifactStore(ABC):
     - *Reading* with ``sha256`` never hands out a complete file that is not the recorded one:
       :class:`ArtifactCorrupt` comes before the last bytes do, and a download that fails leaves no
       file under its name.
+    - *Multipart uploads* show nothing before they are complete, and nothing at all when they are
+      aborted. They have no digest: only reading the object gives one (:meth:`measure`).
     - *Deleting* what is not there is no error. *Listing* goes in the order of the keys' UTF-8
       bytes, can be resumed after any key, and holds one page in memory.
     - *Errors*: :class:`NotFound` for a missing key, :class:`ArtifactUnavailable` where a retry may
@@ -59,6 +73,8 @@ class ArtifactStore(ABC):
     """Where it is, without credentials."""
     parallel_puts = 1
     """How many small objects are worth writing at a time."""
+    takes_parts = False
+    """Whether :meth:`create_multipart` can be answered."""
 
     @abstractmethod
     def put_stream(
@@ -114,6 +130,47 @@ class ArtifactStore(ABC):
     @abstractmethod
     def _fetch(self, key: str, file: io.FileIO) -> str:
         """Write the bytes of a key to an empty file that can be read too; return their sha256."""
+
+    def create_multipart(self, key: str, *, parts: int, expires: int) -> MultipartUpload | None:
+        """Let others send an object in parts, None where that is impossible.
+
+        :param parts: how many, 1 to 10,000. All but the last have 5 MiB or more.
+        :param expires: seconds for which the URLs can be used, 1 to 604,800.
+        """
+        safe_path(key)
+        check_parts(parts)
+        check_expiry(expires)
+        return None
+
+    def complete_multipart(
+        self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]
+    ) -> None:
+        """Put the parts of an upload together; the object appears, and replaces an older one.
+
+        :param parts: number and ``ETag`` of each.
+        :raises NotFound: when there is no such upload of that key; none any more, perhaps.
+        :raises InvalidInput: when a part is missing, too small or not the one that was sent.
+        """
+        del parts
+        raise NotFound("multipart upload", upload_id, f"There is none of {safe_path(key)}.")
+
+    def abort_multipart(self, key: str, upload_id: str) -> None:
+        """Throw away the parts of an upload.
+
+        :raises NotFound: when there is no such upload of that key; none any more, perhaps.
+        """
+        raise NotFound("multipart upload", upload_id, f"There is none of {safe_path(key)}.")
+
+    def measure(self, key: str) -> StoredObject:
+        """Read a key once, as a stream, for its size and sha256.
+
+        :raises NotFound: when there is no such key.
+        """
+        with self.open(key) as file:
+            source = HashingReader(file)
+            while source.read(CHUNK):
+                pass
+        return StoredObject(key, source.size, source.hexdigest(), guess_content_type(key))
 
     def put_file(
         self, key: str, path: str | os.PathLike[str], *, content_type: str | None = None
@@ -200,6 +257,18 @@ def check_expiry(expires: int) -> int:
     if not 1 <= expires <= MAX_PRESIGN_SECONDS:
         raise InvalidInput("expires", expires, f"it is 1 to {MAX_PRESIGN_SECONDS} seconds.")
     return expires
+
+
+def check_parts(parts: int) -> int:
+    """Return ``parts`` when an upload may have so many.
+
+    :raises InvalidInput: when it is not 1 to 10,000.
+    """
+    if not 1 <= parts <= MAX_PARTS:
+        raise InvalidInput(
+            "number of parts", parts, f"it is 1 to {MAX_PARTS}.", "Send larger parts."
+        )
+    return parts
 
 
 def safe_prefix(prefix: str) -> str:

@@ -10,15 +10,19 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
+from airflow_mltrack.artifacts import s3_multipart
 from airflow_mltrack.artifacts.artifact_key import (
     MAX_KEY_BYTES,
     guess_content_type,
     safe_path,
 )
 from airflow_mltrack.artifacts.artifact_store import (
+    MAX_PARTS,
     ArtifactStore,
+    MultipartUpload,
     StoredKey,
     check_expiry,
+    check_parts,
     safe_prefix,
 )
 from airflow_mltrack.artifacts.digests import (
@@ -44,7 +48,6 @@ PARALLEL_PARTS = 4
 """Parts under way at a time; they and one more are what a transfer keeps in memory."""
 RETRIES = 4
 """Times that boto3 tries a request, with pauses in between."""
-_MAX_PARTS = 10_000
 _DELETE_BATCH = 1_000
 _LIST_PAGE = 1_000
 _NO_BATCH_DELETE = ("NotImplemented", "MissingContentMD5", "InvalidRequest", "MethodNotAllowed")
@@ -62,6 +65,7 @@ class S3ArtifactStore(ArtifactStore):
     """
 
     parallel_puts = 8
+    takes_parts = True
 
     def __init__(self, uri: str, settings: S3Settings) -> None:
         parts = urlsplit(uri)
@@ -154,6 +158,30 @@ class S3ArtifactStore(ArtifactStore):
             return self._client.generate_presigned_url(
                 "get_object", Params=params, ExpiresIn=check_expiry(expires)
             )
+
+    def create_multipart(self, key: str, *, parts: int, expires: int) -> MultipartUpload:
+        """Let others send an object in parts."""
+        place = self.bucket, self._name(key)
+        check_parts(parts)
+        check_expiry(expires)
+        with self._errors(key):
+            upload_id = s3_multipart.create(self._client, *place, guess_content_type(key))
+            urls = s3_multipart.part_urls(self._client, *place, upload_id, parts, expires)
+        return MultipartUpload(upload_id, urls)
+
+    def complete_multipart(
+        self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]
+    ) -> None:
+        """Put the parts of an upload together."""
+        name = self._name(key)
+        with self._errors(key):
+            s3_multipart.complete(self._client, self.bucket, name, upload_id, parts)
+
+    def abort_multipart(self, key: str, upload_id: str) -> None:
+        """Throw away the parts of an upload."""
+        name = self._name(key)
+        with self._errors(key):
+            s3_multipart.abort(self._client, self.bucket, name, upload_id)
 
     def close(self) -> None:
         """Close idle connections."""
@@ -271,7 +299,7 @@ def _transfer_config(size: int) -> TransferConfig:
     """Choose part sizes: as small as 10,000 parts allow, fewer at a time when they are large."""
     from boto3.s3.transfer import TransferConfig
 
-    part = max(PART_BYTES, -(-size // _MAX_PARTS))
+    part = max(PART_BYTES, -(-size // MAX_PARTS))
     parallel = max(1, PARALLEL_PARTS * PART_BYTES // part)
     config = TransferConfig(
         multipart_threshold=PART_BYTES,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mltrack.cli.airflow_api import AirflowApiError
 from airflow_mltrack.cli.demo_progress import find_sweep, short_name
-from airflow_mltrack.cli.models import check_row
+from airflow_mltrack.cli.model_rows import check_listing
 from airflow_mltrack.cli.output import Listing, print_listing, say
 from airflow_mltrack.exceptions import SweepFailed
 
@@ -30,7 +30,6 @@ _METRICS = {
     "Brier": "brier",
     "fit seconds": "fit_seconds",
 }
-_CHECK_COLUMNS = ("check", "passed", "observed", "rule", "live_version", "message")
 _LOG_LINES = 30
 _FRAMES = 6
 _TOP = 15
@@ -125,7 +124,7 @@ def _print_verdict(verdict: Verdict) -> None:
     words = "passed" if verdict.passed else "did not pass"
     print(f"Verdict on {verdict.name} version {verdict.version}: {words}")
     print("Measured on test rows, which no trial has seen.")
-    print_listing(Listing(_CHECK_COLUMNS, [check_row(check) for check in verdict.checks]))
+    print_listing(check_listing(verdict))
 
 
 def _print_live(verdict: Verdict, live: ModelVersion | None) -> None:
@@ -147,13 +146,28 @@ def _print_commands(
         lines.append(f"{mltrack} runs list --parent {result.run_id[:8]} {order}")
         lines.append(f"{mltrack} runs show {str(result.best.run_id)[:8]}")
     if verdict:
-        name = shlex.quote(verdict.name)
-        lines.append(f"{mltrack} models show {name} {verdict.version}")
-        lines.append(f"{mltrack} models history {name}")
+        lines += registry_commands(mltrack, verdict.name, verdict.version)
     lines.append(f"{mltrack} airflow --home {shlex.quote(_shown(airflow.home.directory))}")
     print("\nLook further (the last one starts Airflow with its web interface):")
     for line in lines:
         print(f"  {line}")
+
+
+def registry_commands(mltrack: str, name: str, version: int) -> list[str]:
+    """Return the commands that show what the registry knows of a version, and that take it back.
+
+    :param mltrack: how the program is called here.
+    """
+    model = shlex.quote(name)
+    commands = {
+        f"models show {model} {version}": "its verdict, where it may go, what it lacks",
+        f"models history {model}": "who did what, when and why",
+        "audit verify": "nobody touched what was recorded",
+        f"models evidence {model} {version}": "all of it in one archive",
+        f"models rollback {model} --reason WHY": "once a version was live before it",
+    }
+    width = max(map(len, commands))
+    return [f"{mltrack} {words:{width}}  # {why}" for words, why in commands.items()]
 
 
 def _shown(path: Path) -> str:

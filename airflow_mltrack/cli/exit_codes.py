@@ -17,7 +17,8 @@ class ExitCode(IntEnum):
     """The command line, a filter or another value breaks a rule."""
     NOT_FOUND = 3
     CONFLICT = 4
-    """It exists already, was changed meanwhile, or a rule of the stage forbids it."""
+    """It exists already, was changed meanwhile, a rule of the stage forbids it, or a verdict did
+    not pass."""
     UNAVAILABLE = 5
     """Database, artifact store or a data source cannot be reached; a retry may help."""
     OUT_OF_DATE = 6
@@ -33,6 +34,7 @@ CODES: dict[type[exceptions.MltrackError], ExitCode] = {
     exceptions.Conflict: ExitCode.CONFLICT,
     exceptions.InvalidInput: ExitCode.INVALID_INPUT,
     exceptions.PromotionRefused: ExitCode.CONFLICT,
+    exceptions.ApprovalRefused: ExitCode.CONFLICT,
     exceptions.StoreError: ExitCode.FAILURE,
     exceptions.StoreUnavailable: ExitCode.UNAVAILABLE,
     exceptions.SchemaOutOfDate: ExitCode.OUT_OF_DATE,

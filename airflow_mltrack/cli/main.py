@@ -10,17 +10,39 @@ from collections.abc import Sequence
 from airflow_mltrack.cli import (
     airflow_command,
     artifacts,
+    audit,
     db,
     demo_command,
     doctor,
+    export,
+    mlflow_import,
     models,
     runs,
+    server,
+    token,
     version,
+    webhooks,
 )
 from airflow_mltrack.cli.exit_codes import ExitCode, exit_code
+from airflow_mltrack.cli.output import never_fail_on_characters
 from airflow_mltrack.exceptions import MltrackError
 
-GROUPS = (runs, models, artifacts, db, doctor, demo_command, airflow_command, version)
+GROUPS = (
+    runs,
+    models,
+    audit,
+    artifacts,
+    webhooks,
+    server,
+    token,
+    export,
+    mlflow_import,
+    db,
+    doctor,
+    demo_command,
+    airflow_command,
+    version,
+)
 """Modules that add commands, in the order of the help."""
 
 
@@ -31,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     :param argv: the words after ``mltrack``; None takes the process's own.
     """
+    never_fail_on_characters()
     arguments = build_parser().parse_args(argv)
     try:
         code = arguments.run(arguments)

@@ -6,6 +6,7 @@ Results go to stdout and nothing else does; words about them go to stderr.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import sys
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from airflow_mltrack.cli.table_layout import GAP, fitting, need
 
@@ -36,7 +37,8 @@ class Listing:
     empty: str = "Nothing found."
     """What to say where there are no rows."""
     droppable: Sequence[str] = ()
-    """Columns that a table leaves out on a narrow terminal, the first one first."""
+    """Columns that a table leaves out on a narrow terminal, the first one first, and where they are
+    empty."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Headings, of one or more lines, of columns that are not called after their key."""
     right: Sequence[str] = ()
@@ -51,7 +53,10 @@ class Record:
     sections: Mapping[str, Listing] = field(default_factory=dict)
     """Title to rows; a table prints them below the facts, JSON puts them under their titles."""
     worded: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Fact to lines that a table shows in its place: what JSON holds is not always for people."""
+    """Fact to lines that a table shows in its place, none to leave it out: what JSON holds is not
+    always for people."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Names of facts that a table does not call after their key."""
 
 
 def say(text: str) -> None:
@@ -74,7 +79,9 @@ def show(result: Listing | Record, form: str) -> None:
 
 def write_json(value: object, *, indent: int | None = 2) -> None:
     """Print one JSON document and a line end; NaN and the infinities become strings."""
-    text = json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        plain(value), indent=indent, ensure_ascii=not is_unicode(sys.stdout), allow_nan=False
+    )
     sys.stdout.write(text + "\n")
 
 
@@ -101,6 +108,18 @@ def plain(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value
+
+
+def is_unicode(stream: TextIO) -> bool:
+    """Tell whether a stream can hold every character."""
+    return (stream.encoding or "").lower().replace("-", "").startswith("utf")
+
+
+def never_fail_on_characters() -> None:
+    """Let a terminal of another encoding show what it lacks by number, rather than not at all."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not is_unicode(stream):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def make_console() -> Console:
@@ -149,9 +168,10 @@ def _print_tables(result: Listing | Record) -> None:
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
     for key, value in result.facts.items():
-        if value not in (None, "", {}, [], ()):
-            lines: Sequence[object] = result.worded.get(key) or [value]
-            facts.add_row(Text(_label(key)), Text("\n".join(map(_cell, lines))))
+        lines: Sequence[object] = result.worded.get(key, [value])
+        if lines and value not in (None, "", {}, [], ()):
+            label = result.labels.get(key) or _label(key)
+            facts.add_row(Text(label), Text("\n".join(map(_cell, lines))))
     console.print(facts)
     for title, listing in result.sections.items():
         if listing.rows:
@@ -167,12 +187,10 @@ def _print_listing(console: Console, listing: Listing) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    labels = {name: listing.labels.get(name) or _label(name) for name in listing.columns}
-    cells = {name: [_cell(row.get(name)) for row in listing.rows] for name in listing.columns}
-    needs = {
-        name: need(labels[name], cells[name], wraps=_wraps(listing, name))
-        for name in listing.columns
-    }
+    columns = [name for name in listing.columns if not _is_idle(listing, name)]
+    labels = {name: listing.labels.get(name) or _label(name) for name in columns}
+    cells = {name: [_cell(row.get(name)) for row in listing.rows] for name in columns}
+    needs = {name: need(labels[name], cells[name], wraps=_wraps(listing, name)) for name in columns}
     widths = fitting(needs, console.width, droppable=listing.droppable)
     table = Table(
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), title=listing.title or None
@@ -185,13 +203,17 @@ def _print_listing(console: Console, listing: Listing) -> None:
     for line in zip(*(cells[name] for name in widths), strict=True):
         table.add_row(*map(Text, line))
     console.print(table)
-    dropped = [labels[name] for name in listing.columns if name not in widths]
+    dropped = [labels[name] for name in columns if name not in widths]
     if dropped:
         say(f"For lack of room not shown: {', '.join(dropped)} (--format json has everything).")
 
 
 def _label(column: str) -> str:
-    return column.removeprefix("metrics.").removeprefix("params.")
+    """Head a column: metrics and params keep their names, our own keys become words."""
+    for prefix in ("metrics.", "params."):
+        if column.startswith(prefix):
+            return column.removeprefix(prefix)
+    return column.replace("_", " ")
 
 
 def _cell(value: object) -> str:
@@ -200,16 +222,22 @@ def _cell(value: object) -> str:
 
 
 def _is_numeric(listing: Listing, column: str) -> bool:
-    return all(_is_number(row.get(column)) for row in listing.rows)
+    values = [value for row in listing.rows if (value := row.get(column)) is not None]
+    return bool(values) and all(map(_is_number, values))
+
+
+def _is_idle(listing: Listing, column: str) -> bool:
+    """Tell whether a column may be left out and says nothing anyway."""
+    if column not in listing.droppable:
+        return False
+    return all(row.get(column) in (None, "", [], ()) for row in listing.rows)
 
 
 def _wraps(listing: Listing, column: str) -> bool:
-    """Tell whether cells may be broken: words may, ids, states and numbers may not."""
+    """Tell whether cells may be broken: words may, ids, states, numbers and times may not."""
     values = [row.get(column) for row in listing.rows]
-    if _is_numeric(listing, column):
+    if _is_numeric(listing, column) or any(isinstance(value, datetime) for value in values):
         return False
-    if column in listing.droppable and any(isinstance(value, datetime) for value in values):
-        return False  # rather no time at all than one on two lines
     texts = map(cell_text, values)
     return any(" " in text or len(text) > _LONGEST_UNBROKEN for text in texts)
 
@@ -225,8 +253,17 @@ def cell_text(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, (Mapping, list, tuple)):
-        return json.dumps(plain(value), ensure_ascii=False) if value else "-"
+        return _compound_text(value) or "-"
     return str(plain(value))
+
+
+def _compound_text(value: Mapping[object, object] | Sequence[object]) -> str:
+    """Word what has parts; empty when there are none."""
+    if not isinstance(value, Mapping):
+        texts = [item for item in value if isinstance(item, str)]
+        if len(texts) == len(value):
+            return "; ".join(texts)
+    return json.dumps(plain(value), ensure_ascii=False) if value else ""
 
 
 def csv_cell(value: object) -> object:
@@ -238,7 +275,7 @@ def csv_cell(value: object) -> object:
 
 
 def _is_number(value: object) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def joined(values: Iterable[object]) -> str:

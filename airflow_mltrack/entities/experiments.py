@@ -29,3 +29,11 @@ class Experiment:
     created_at: datetime
     updated_at: datetime
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentPage:
+    """Some experiments, and the way to the next ones."""
+
+    experiments: tuple[Experiment, ...]
+    next_page_token: str | None = None

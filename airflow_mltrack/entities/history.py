@@ -16,8 +16,8 @@ class HistoryEvent:
     """Registered model."""
     version: int | None
     kind: str
-    """``created``, ``registered``, ``policy``, ``verdict``, ``transition``, ``alias``, ``renamed``,
-    ``deleted``."""
+    """``created``, ``registered``, ``policy``, ``verdict``, ``approval_requested``, ``approval``,
+    ``transition``, ``alias``, ``renamed``, ``deleted``."""
     actor: str
     at: datetime
     payload: Mapping[str, object]

@@ -43,3 +43,47 @@ class LoggedModel:
     """Bytes of all files."""
     manifest: Mapping[str, object] = field(default_factory=dict)
     """The package's manifest as JSON-able data: files, signature, environment, code."""
+    deleted_at: datetime | None = None
+    """When it was deleted; its bytes stay until they are collected."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedModelMetric:
+    """A number that a run measured about a logged model."""
+
+    key: str
+    value: float
+    step: int
+    timestamp: int
+    """Milliseconds since 1970-01-01 UTC."""
+    run_id: str
+    dataset_name: str = ""
+    """The data set that it was measured on; empty for none."""
+    dataset_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedModelData:
+    """A logged model with everything that is small enough to list."""
+
+    model: LoggedModel
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    metrics: tuple[LoggedModelMetric, ...] = ()
+    """Every point, by key, step and timestamp."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedModelPage:
+    """Some logged models, and the way to the next ones."""
+
+    models: tuple[LoggedModelData, ...]
+    next_page_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunModel:
+    """That an attempt read or produced a logged model."""
+
+    model_id: str
+    step: int = 0

@@ -100,6 +100,7 @@ def _mask(connection: Connection | None, settings: Settings) -> None:
         connection.password if connection else None,
         settings.s3.secret_access_key,
         settings.s3.session_token,
+        settings.webhook_secret,
     )
     for secret in secrets:
         if secret:

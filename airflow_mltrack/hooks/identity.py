@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from airflow_mltrack.entities.runs import RunIdentity, task_identity
 
@@ -33,6 +34,17 @@ def actor_of(context: Context) -> str:
     """Name who acts: the user who triggered the Dag run, else the Dag itself."""
     triggered_by = getattr(context.get("dag_run"), "triggering_user_name", None)
     return str(triggered_by or f"dag:{context['ti'].dag_id}")
+
+
+def intent_of(context: Context, *decision: object) -> str:
+    """Name what a task decides: the same for every try of it, also after it was cleared.
+
+    :param decision: what tells this decision from another one of the same task, for example the
+        version: a Dag run that is cleared from its first task on may train another one.
+    """
+    ti = context["ti"]
+    place = (ti.dag_id, ti.run_id, ti.task_id, map_index_of(ti))
+    return "airflow:" + "/".join(quote(str(part), safe=":+") for part in (*place, *decision))
 
 
 def facts_of(context: Context) -> dict[str, object]:

@@ -40,5 +40,14 @@ def show_run(operator: Any, ti: Any, run_id: str) -> None:
 
 def run_url(run_id: str) -> str:
     """Return the address of a run's page below Airflow's own."""
+    return _page_url("runs", run_id)
+
+
+def model_url(name: str) -> str:
+    """Return the address of a registered model's page below Airflow's own."""
+    return _page_url("models", name)
+
+
+def _page_url(kind: str, name: str) -> str:
     prefix = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
-    return f"{prefix}/mltrack/runs/{quote(run_id, safe='')}"
+    return f"{prefix}/mltrack/{kind}/{quote(name, safe='')}"

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from airflow_mltrack.tracking.client import TrackingClient
 
 _CONNECTIONS = 5
+_PATIENCE = 5.0
+"""Seconds that a change waits for a database that has gone away: somebody waits for the answer."""
 
 
 @cache
@@ -19,4 +21,6 @@ def server_client() -> TrackingClient:
 
     A connection that is changed later counts after a restart.
     """
-    return MltrackHook(pool_size=_CONNECTIONS).client
+    client = MltrackHook(pool_size=_CONNECTIONS).client
+    client.patience = _PATIENCE
+    return client

@@ -3,12 +3,13 @@
 ::
 
     {"checks": [{"name": "auc_floor", "metric": "auc", "min": 0.7},
-                {"metric": "brier", "max": 0.2},
+                {"metric": "brier", "max": 0.2, "severity": "warning"},
                 {"metric": "auc", "versus": "champion", "min_difference": -0.005}],
      "valid_days": 30}
 
-A check's ``kind`` may be left out where ``versus`` or ``min``/``max`` tells it.
-``"confident": true`` asks the whole 95% interval, not only the observed value, to keep the limit.
+A check's ``kind`` may be left out for ``champion`` (``versus`` tells it) and ``threshold``. A check
+of severity ``warning`` is reported but fails no verdict. ``"confident": true`` asks the whole
+interval (of level ``confidence``, 0.95), not only the observed value, to keep the limit.
 ``valid_days`` is how long a verdict counts: 30 when left out, ``null`` for ever. ``cost_matrix``
 and ``precision`` are the constants of the metrics ``expected_cost`` and ``recall_at_precision``.
 """
@@ -18,10 +19,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from airflow_mltrack.entities.verdicts import ERROR
 from airflow_mltrack.exceptions import InvalidInput
-from airflow_mltrack.lifecycle.gates.champion import ChampionGate
+from airflow_mltrack.lifecycle.gates.check_fields import LARGEST
 from airflow_mltrack.lifecycle.gates.gate import Gate
-from airflow_mltrack.lifecycle.gates.threshold import ThresholdGate
+from airflow_mltrack.lifecycle.gates.kinds import GATES
 from airflow_mltrack.store.canonical_json import canonical_value, digest_of
 from airflow_mltrack.training.close_names import check_known_keys, did_you_mean
 from airflow_mltrack.training.evaluation import cost_matrix
@@ -29,7 +31,7 @@ from airflow_mltrack.training.metrics import MetricOptions
 
 DEFAULT_VALID_DAYS = 30.0
 _LONGEST_VALID_DAYS = 36_500
-GATE_KINDS: dict[str, type[Gate]] = {gate.KIND: gate for gate in (ThresholdGate, ChampionGate)}
+GATE_KINDS: dict[str, type[Gate]] = {gate.KIND: gate for gate in GATES}
 """Every kind of check by name."""
 
 
@@ -46,7 +48,7 @@ class Policy:
     @property
     def needs_champion(self) -> bool:
         """Whether the live version must be scored as well."""
-        return any(gate.NEEDS_CHAMPION for gate in self.gates)
+        return any(gate.needs_champion for gate in self.gates)
 
 
 def parse_policy(policy: Mapping[str, object]) -> Policy:
@@ -63,9 +65,11 @@ def parse_policy(policy: Mapping[str, object]) -> Policy:
         raise InvalidInput("policy checks", checks, "it is a list of at least one check.")
     gates = tuple(_read_gate(number, check) for number, check in enumerate(checks, start=1))
     _check_names(gates)
-    return Policy(
-        gates, _valid_days(policy.get("valid_days", DEFAULT_VALID_DAYS)), _options(policy)
-    )
+    _check_severities(gates)
+    options = _options(policy)
+    for gate in gates:
+        gate.check_options(options)
+    return Policy(gates, _valid_days(policy.get("valid_days", DEFAULT_VALID_DAYS)), options)
 
 
 def policy_digest(policy: Mapping[str, object]) -> str:
@@ -84,7 +88,13 @@ def _read_gate(number: int, check: object) -> Gate:
             f"known are {', '.join(GATE_KINDS)}.",
             did_you_mean(str(kind), GATE_KINDS),
         )
-    return GATE_KINDS[kind].from_json(check)
+    try:
+        return GATE_KINDS[kind].from_json(check)
+    except InvalidInput as error:
+        if type(error) is not InvalidInput:
+            raise  # it words itself
+        what = f"check {number}, a {kind} check: {error.what}"
+        raise InvalidInput(what, error.value, error.rule, error.hint) from None
 
 
 def _check_names(gates: tuple[Gate, ...]) -> None:
@@ -97,10 +107,23 @@ def _check_names(gates: tuple[Gate, ...]) -> None:
         seen.add(gate.name)
 
 
+def _check_severities(gates: tuple[Gate, ...]) -> None:
+    if all(gate.severity != ERROR for gate in gates):
+        raise InvalidInput(
+            "policy checks",
+            [gate.name for gate in gates],
+            "all are warnings, so every version would pass.",
+            'Give at least one check the severity "error", or none.',
+        )
+
+
 def _options(policy: Mapping[str, object]) -> MetricOptions:
     costs = policy.get("cost_matrix", {})
     if not isinstance(costs, Mapping):
         raise InvalidInput("policy cost_matrix", costs, "it is a mapping.")
+    for name, cost in costs.items():
+        if isinstance(cost, (int, float)) and not -LARGEST <= cost <= LARGEST:
+            raise InvalidInput(f"policy cost {name}", cost, "it is a finite number.")
     precision = policy.get("precision", MetricOptions().precision)
     if isinstance(precision, bool) or not isinstance(precision, (int, float)):
         raise InvalidInput("policy precision", precision, "it is a number.")

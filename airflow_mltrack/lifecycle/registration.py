@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from airflow_mltrack.entities.lineage import LineageEdge, LineageNode
 from airflow_mltrack.entities.models import LoggedModel
-from airflow_mltrack.entities.registry import ModelVersion, RegisteredModel, Stage
+from airflow_mltrack.entities.registry import ModelVersion, RegisteredModel
+from airflow_mltrack.entities.stages import GATED, OPEN, StageGraph, stage_graph
 from airflow_mltrack.exceptions import Conflict
 from airflow_mltrack.lifecycle.policy import parse_policy
 from airflow_mltrack.tracking.model_uri import resolve
 
 if TYPE_CHECKING:
+    from airflow_mltrack.settings import Settings
     from airflow_mltrack.store.tracking_store import Transaction
     from airflow_mltrack.tracking.client import TrackingClient
+
+Stages = str | Mapping[str, object] | StageGraph
+"""A profile's name, a stage graph as plain data, or one that was read."""
 
 
 def register_model(
@@ -26,7 +32,7 @@ def register_model(
     description: str = "",
     tags: Mapping[str, str] | None = None,
     gates: Mapping[str, object] | None = None,
-    requires_verdict: bool | None = None,
+    stages: Stages | None = None,
     details: Mapping[str, object] | None = None,
 ) -> ModelVersion:
     """Make a logged model a version of a registered model, which is created when it is new.
@@ -41,7 +47,9 @@ def register_model(
     :param tags: of the version.
     :param gates: policy of the registered model (see :mod:`airflow_mltrack.lifecycle.policy`);
         None leaves it. A change is recorded.
-    :param requires_verdict: whether Production needs a passing verdict; None leaves it.
+    :param stages: stage graph of the registered model: ``open``, ``gated``, or plain data (see
+        :mod:`airflow_mltrack.entities.stages`); None leaves it. A new model gets ``open``, or
+        ``gated`` where the settings' ``gated_models`` name it.
     :param details: JSON-able facts for the history, for example Dag and Dag run.
     :raises NotFound: when the URI leads to nothing.
     :raises Conflict: when the package is not complete.
@@ -50,24 +58,56 @@ def register_model(
     logged = resolve(client, model_uri)
     if gates:
         parse_policy(gates)
+    graph = None if stages is None else stage_graph(stages)
     with client.store.transaction() as tx:
-        model = _ensure_model(tx, name, actor)
-        _change_policy(tx, model, gates=gates, requires_verdict=requires_verdict, actor=actor)
+        model = _ensure_model(tx, name, actor, default_graph(client.settings, name))
+        _change_policy(tx, model, gates=gates, graph=graph, actor=actor)
+        return add_version(
+            tx, name, logged, actor=actor, description=description, tags=tags, details=details
+        )
+
+
+def add_version(
+    tx: Transaction,
+    name: str,
+    package: LoggedModel | str,
+    *,
+    actor: str,
+    run_id: str | None = None,
+    run_link: str = "",
+    description: str = "",
+    tags: Mapping[str, str] | None = None,
+    details: Mapping[str, object] | None = None,
+) -> ModelVersion:
+    """Add a version to a registered model that is there, and record it.
+
+    A logged model becomes a version of a name once: again, it is the version that is there.
+
+    :param package: a logged model that is READY, or the address of one that is kept elsewhere,
+        whose bytes nobody here vouches for.
+    :param run_id: of a package that is kept elsewhere.
+    :raises NotFound: when there is no such registered model.
+    :raises InvalidInput: when a tag or a text breaks its rule.
+    """
+    tx.registry.lock(name)
+    logged = package if isinstance(package, LoggedModel) else None
+    if logged is not None:
         for found in tx.registry.versions_of(model_id=logged.model_id):
             if found.name == name:
                 return found
-        version = tx.registry.create_version(
-            name,
-            source=f"models:/{logged.model_id}",
-            model_id=logged.model_id,
-            run_id=logged.run_id,
-            digest=logged.digest,
-            user=actor,
-            description=description,
-            tags=tags,
-        )
-        _record_registration(tx, version, logged, actor, details)
-        return version
+    version = tx.registry.create_version(
+        name,
+        source=f"models:/{logged.model_id}" if logged else str(package),
+        model_id=logged.model_id if logged else None,
+        run_id=logged.run_id if logged else run_id,
+        run_link=run_link,
+        digest=logged.digest if logged else None,
+        user=actor,
+        description=description,
+        tags=tags,
+    )
+    _record_registration(tx, version, logged, actor, details)
+    return version
 
 
 def set_policy(
@@ -76,32 +116,74 @@ def set_policy(
     *,
     actor: str,
     gates: Mapping[str, object] | None = None,
-    requires_verdict: bool | None = None,
+    stages: Stages | None = None,
     reason: str = "",
 ) -> RegisteredModel:
-    """Change what versions of a model must show before Production.
+    """Change what versions of a model must show, and which moves between stages there are.
 
-    A verdict made under another policy does not count any more.
+    A verdict made under other gates does not count any more. The change is recorded.
 
     :param gates: the whole new policy; ``{}`` removes it, None leaves it.
-    :param requires_verdict: None leaves it.
+    :param stages: the whole new stage graph: ``open``, ``gated``, or plain data (see
+        :mod:`airflow_mltrack.entities.stages`); None leaves it.
     :raises NotFound: when there is no such model.
-    :raises InvalidInput: when the policy breaks a rule.
+    :raises InvalidInput: when gates or stages break a rule.
+    :raises Conflict: when a version stands in a stage that the new graph does not have, or several
+        in its exclusive one.
     """
     if gates:
         parse_policy(gates)
+    graph = None if stages is None else stage_graph(stages)
     with client.store.transaction() as tx:
         model = tx.registry.lock(name)
-        return _change_policy(
-            tx, model, gates=gates, requires_verdict=requires_verdict, actor=actor, reason=reason
+        return _change_policy(tx, model, gates=gates, graph=graph, actor=actor, reason=reason)
+
+
+def create_model(
+    client: TrackingClient,
+    name: str,
+    *,
+    actor: str,
+    description: str = "",
+    tags: Mapping[str, str] | None = None,
+    details: Mapping[str, object] | None = None,
+) -> RegisteredModel:
+    """Make a registered model without a version.
+
+    :param details: JSON-able facts for the history, for example through which door it came.
+    :raises InvalidInput: when the name or a tag breaks its rule.
+    :raises Conflict: when the name is taken.
+    """
+    with client.store.transaction() as tx:
+        model = tx.registry.create_model(
+            name,
+            description=description,
+            tags=tags,
+            stages=default_graph(client.settings, name),
         )
+        _record_creation(tx, model, actor, details)
+        return model
+
+
+def default_graph(settings: Settings, name: str) -> StageGraph:
+    """Return the stage graph that a new model gets: gated where the site's settings name it."""
+    gated = any(fnmatchcase(name, pattern) for pattern in settings.gated_models)
+    return GATED if gated else OPEN
 
 
 def set_alias(
-    client: TrackingClient, name: str, alias: str, version: int, *, actor: str, reason: str = ""
+    client: TrackingClient,
+    name: str,
+    alias: str,
+    version: int,
+    *,
+    actor: str,
+    reason: str = "",
+    details: Mapping[str, object] | None = None,
 ) -> ModelVersion:
     """Point an alias at a version. Repeating it changes nothing and records nothing.
 
+    :param details: as :func:`create_model`.
     :raises NotFound: when there is no such model or version.
     :raises InvalidInput: when the alias breaks its rule.
     """
@@ -109,38 +191,56 @@ def set_alias(
         before = tx.registry.lock(name).aliases.get(alias)
         if before != version:
             tx.registry.set_alias(name, alias, version)
-            _record_alias(tx, name, alias, before, version, actor, reason)
+            why = {"reason": reason, **_facts(details)}
+            _record_alias(tx, name, alias, before, version, actor, why)
         return tx.registry.get_version(name, version)
 
 
 def delete_alias(
-    client: TrackingClient, name: str, alias: str, *, actor: str, reason: str = ""
+    client: TrackingClient,
+    name: str,
+    alias: str,
+    *,
+    actor: str,
+    reason: str = "",
+    details: Mapping[str, object] | None = None,
 ) -> int | None:
-    """Remove an alias; return the version it pointed at, None when there was no such alias."""
+    """Remove an alias; return the version it pointed at, None when there was no such alias.
+
+    :param details: as :func:`create_model`.
+    """
     with client.store.transaction() as tx:
         before = tx.registry.delete_alias(name, alias)
         if before is not None:
-            _record_alias(tx, name, alias, before, None, actor, reason)
+            why = {"reason": reason, **_facts(details)}
+            _record_alias(tx, name, alias, before, None, actor, why)
         return before
 
 
 def delete_version(
-    client: TrackingClient, name: str, version: int, *, actor: str, reason: str = ""
+    client: TrackingClient,
+    name: str,
+    version: int,
+    *,
+    actor: str,
+    reason: str = "",
+    details: Mapping[str, object] | None = None,
 ) -> None:
     """Delete a version. Its number is not given again; verdicts and history stay.
 
+    :param details: as :func:`create_model`.
     :raises NotFound: when there is no such version.
-    :raises Conflict: when it is live and the model asks for verdicts: archive it first.
+    :raises Conflict: when it is live and the model is governed: archive it first.
     """
     with client.store.transaction() as tx:
         model = tx.registry.lock(name)
         found = tx.registry.get_version(name, version)
-        if found.stage == Stage.PRODUCTION.value and (model.gates or model.requires_verdict):
+        if found.stage == model.stages.exclusive and model.is_governed:
             raise Conflict(
                 "model version",
                 f"{name}/{version}",
-                "it is live in Production.",
-                "Archive it first.",
+                f"it is live in {found.stage}.",
+                "Move it out of there first.",
             )
         tx.registry.delete_version(name, version)
         tx.history.append(
@@ -148,25 +248,38 @@ def delete_version(
             version=version,
             kind="deleted",
             actor=actor,
-            payload={"stage": found.stage, "digest": found.digest, "reason": reason},
+            payload={
+                "stage": found.stage,
+                "digest": found.digest,
+                "reason": reason,
+                **_facts(details),
+            },
         )
 
 
-def delete_model(client: TrackingClient, name: str, *, actor: str, reason: str = "") -> None:
+def delete_model(
+    client: TrackingClient,
+    name: str,
+    *,
+    actor: str,
+    reason: str = "",
+    details: Mapping[str, object] | None = None,
+) -> None:
     """Delete a registered model with all versions. Verdicts and history stay.
 
+    :param details: as :func:`create_model`.
     :raises NotFound: when there is no such model.
-    :raises Conflict: when it asks for verdicts and a version is live: archive that one first.
+    :raises Conflict: when it is governed and a version is live: archive that one first.
     """
     with client.store.transaction() as tx:
         model = tx.registry.lock(name)
         live = tx.registry.holder(name)
-        if live is not None and (model.gates or model.requires_verdict):
+        if live is not None and model.is_governed:
             raise Conflict(
                 "registered model",
                 name,
-                f"version {live.version} is live in Production.",
-                "Archive it first.",
+                f"version {live.version} is live in {live.stage}.",
+                "Move it out of there first.",
             )
         versions = [version.version for version in tx.registry.list_versions(name)]
         tx.registry.delete_model(name)
@@ -175,24 +288,31 @@ def delete_model(client: TrackingClient, name: str, *, actor: str, reason: str =
             version=None,
             kind="deleted",
             actor=actor,
-            payload={"versions": sorted(versions), "reason": reason},
+            payload={"versions": sorted(versions), "reason": reason, **_facts(details)},
         )
 
 
 def rename_model(
-    client: TrackingClient, name: str, new_name: str, *, actor: str, reason: str = ""
+    client: TrackingClient,
+    name: str,
+    new_name: str,
+    *,
+    actor: str,
+    reason: str = "",
+    details: Mapping[str, object] | None = None,
 ) -> RegisteredModel:
     """Give a registered model another name.
 
     Its history stays under the old name and begins anew under the new one; both chains say so.
-    Verdicts stay with the old name: a model that asks for them is validated again.
+    Verdicts and approvals stay with the old name: a model that asks for them gets new ones.
 
+    :param details: as :func:`create_model`.
     :raises NotFound: when there is no such model.
     :raises Conflict: when the new name is or was in use.
     """
     with client.store.transaction() as tx:
         renamed = tx.registry.rename_model(name, new_name)
-        payload = {"from": name, "to": new_name, "reason": reason}
+        payload = {"from": name, "to": new_name, "reason": reason, **_facts(details)}
         # In one order for everybody: two renames that cross wait for each other, not for ever.
         for chain in sorted((name, new_name)):
             tx.history.append(
@@ -201,14 +321,28 @@ def rename_model(
         return renamed
 
 
-def _ensure_model(tx: Transaction, name: str, actor: str) -> RegisteredModel:
+def _ensure_model(tx: Transaction, name: str, actor: str, graph: StageGraph) -> RegisteredModel:
     """Create the model, or lock the one that is there."""
     try:
-        model = tx.registry.create_model(name)
+        model = tx.registry.create_model(name, stages=graph)
     except Conflict:
         return tx.registry.lock(name)
-    tx.history.append(name=name, version=None, kind="created", actor=actor, payload={})
+    _record_creation(tx, model, actor)
     return model
+
+
+def _facts(details: Mapping[str, object] | None) -> dict[str, object]:
+    return {"details": dict(details)} if details else {}
+
+
+def _record_creation(
+    tx: Transaction,
+    model: RegisteredModel,
+    actor: str,
+    details: Mapping[str, object] | None = None,
+) -> None:
+    rules = {"gates": model.gates, "stages": model.stages.to_json(), **_facts(details)}
+    tx.history.append(name=model.name, version=None, kind="created", actor=actor, payload=rules)
 
 
 def _change_policy(
@@ -216,19 +350,19 @@ def _change_policy(
     model: RegisteredModel,
     *,
     gates: Mapping[str, object] | None,
-    requires_verdict: bool | None,
+    graph: StageGraph | None,
     actor: str,
     reason: str = "",
 ) -> RegisteredModel:
-    """Apply and record a policy that differs from the model's."""
+    """Apply and record what differs from the model's rules."""
     new_gates = dict(model.gates if gates is None else gates)
-    required = model.requires_verdict if requires_verdict is None else requires_verdict
-    if new_gates == model.gates and required == model.requires_verdict:
+    new_graph = model.stages if graph is None else graph
+    if new_gates == model.gates and new_graph == model.stages:
         return model
-    changed = tx.registry.set_policy(model.name, gates=new_gates, requires_verdict=required)
+    changed = tx.registry.set_policy(model.name, gates=new_gates, stages=new_graph)
     payload = {
-        "from": {"gates": model.gates, "requires_verdict": model.requires_verdict},
-        "to": {"gates": new_gates, "requires_verdict": required},
+        "from": {"gates": model.gates, "stages": model.stages.to_json()},
+        "to": {"gates": new_gates, "stages": new_graph.to_json()},
         "reason": reason,
     }
     tx.history.append(name=model.name, version=None, kind="policy", actor=actor, payload=payload)
@@ -238,7 +372,7 @@ def _change_policy(
 def _record_registration(
     tx: Transaction,
     version: ModelVersion,
-    logged: LoggedModel,
+    logged: LoggedModel | None,
     actor: str,
     details: Mapping[str, object] | None,
 ) -> None:
@@ -251,10 +385,12 @@ def _record_registration(
             "source": version.source,
             "run_id": version.run_id,
             "digest": version.digest,
-            "model_type": logged.model_type,
+            "model_type": logged.model_type if logged else "",
             "details": dict(details or {}),
         },
     )
+    if logged is None:
+        return
     model_node = LineageNode("model", logged.model_id)
     edges = [LineageEdge(model_node, version_node(version.name, version.version), "registered_as")]
     if logged.run_id is not None:
@@ -269,14 +405,14 @@ def _record_alias(
     before: int | None,
     after: int | None,
     actor: str,
-    reason: str,
+    why: Mapping[str, object],
 ) -> None:
     tx.history.append(
         name=name,
         version=before if after is None else after,
         kind="alias",
         actor=actor,
-        payload={"alias": alias, "from": before, "to": after, "reason": reason},
+        payload={"alias": alias, "from": before, "to": after, **why},
     )
 
 

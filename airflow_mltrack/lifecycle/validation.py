@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_mltrack.entities.lineage import LineageEdge, LineageNode
 from airflow_mltrack.entities.verdicts import Verdict
-from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
+from airflow_mltrack.exceptions import InvalidInput, NotFound
+from airflow_mltrack.lifecycle.gates.check_fields import find_column
 from airflow_mltrack.lifecycle.gates.gate import Champion, Evidence
 from airflow_mltrack.lifecycle.held_out import (
     HeldOutRows,
@@ -18,16 +22,24 @@ from airflow_mltrack.lifecycle.held_out import (
     refuse_training_rows,
     run_that_learned_from,
 )
+from airflow_mltrack.lifecycle.judged_version import (
+    event_scores,
+    load_version,
+    registered_digest,
+    size_of,
+    stored_threshold,
+)
 from airflow_mltrack.lifecycle.policy import parse_policy, policy_digest
 from airflow_mltrack.lifecycle.registration import version_node
-from airflow_mltrack.store.canonical_json import canonical_value, digest_of
-from airflow_mltrack.tracking.model_uri import load_model
+from airflow_mltrack.lifecycle.verdict_evidence import log_checks, log_verdict
+from airflow_mltrack.store.canonical_json import canonical_value
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from airflow_mltrack.entities.registry import ModelVersion
+    from airflow_mltrack.lifecycle.gates.gate import Outcome
     from airflow_mltrack.lifecycle.policy import Policy
     from airflow_mltrack.model_package.reader import LoadedModel
     from airflow_mltrack.store.tracking_store import Transaction
@@ -37,7 +49,35 @@ if TYPE_CHECKING:
     from airflow_mltrack.training.splits import SplitSpec
     from airflow_mltrack.training.table_file import Opener
 
-EVIDENCE_FILE = "verdict.json"
+EXPERIMENT = "validation"
+"""Experiment of the runs that hold evidence where the caller has no run."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Who is judged, by what, against whom, and when."""
+
+    candidate: ModelVersion
+    live: ModelVersion | None
+    policy: dict[str, object]
+    parsed: Policy
+    now: datetime
+
+    @property
+    def opponent(self) -> ModelVersion | None:
+        """The live version, where a gate compares with it and it is another one."""
+        if self.live is None or not self.parsed.needs_champion:
+            return None
+        return None if self.live.version == self.candidate.version else self.live
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What the gates found out."""
+
+    rows: HeldOutRows
+    outcomes: tuple[Outcome, ...]
+    details: dict[str, object]
 
 
 def validate_version(
@@ -68,55 +108,45 @@ def validate_version(
         made it: the test rows, which no trial ever saw.
     :param split: scores the test rows of this split; None: all rows of ``dataset``.
     :param policy: see :mod:`airflow_mltrack.lifecycle.policy`; None takes the model's own gates.
-    :param run: gets the evidence as artifact ``verdict.json``, the data set as input and what was
-        observed as metrics.
+    :param run: gets the evidence: artifacts ``verdict.json`` and ``verdict/CHECK.json``, the data
+        set as input and what was observed as metrics. None opens a run for it in the experiment
+        ``validation``, which ends with the judgement.
     :param opener: opens the data set's URI.
     :param check_environment: what to do where the packages were made with other libraries than
         those here: ``error``, ``warn`` or ``ignore``.
     :param details: JSON-able facts for the record, for example Dag and Dag run.
     :raises NotFound: when there is no such model or version, or the data set cannot be read.
-    :raises InvalidInput: when the policy or the data set breaks a rule, there is no policy, or
-        ``details`` are not JSON-able.
+    :raises InvalidInput: when the policy or the data set breaks a rule, a check names a column
+        that the rows lack, there is no policy, or ``details`` are not JSON-able.
     :raises ArtifactCorrupt: when the package's bytes are not the recorded ones.
     :raises Conflict: when the package is not the registered one.
     """
     facts = _facts(details)  # refused before any work is done
-    candidate, live, judged_by, now = _circumstances(client, name, version, policy)
-    parsed = parse_policy(judged_by)
-    loaded = _load(client, candidate, check_environment)
-    rows = choose_rows(dataset, split, loaded.manifest.metadata, opener=opener)
-    refuse_training_rows(client, candidate, rows)
-    score = _event_scores(loaded, rows)
-    champion = None
-    if parsed.needs_champion and live is not None and live.version != version:
-        champion = Champion(
-            live.version,
-            _event_scores(_load(client, live, check_environment), rows),
-            knows_rows=run_that_learned_from(client, live, rows) is not None,
+    case = _case(client, name, version, policy)
+    with _run_for_evidence(client, case, run, actor) as evidence_run:
+        judged = _judge(client, case, dataset, split, opener, check_environment)
+        verdict_id = uuid.uuid4().hex
+        checks = log_checks(evidence_run, verdict_id, judged.outcomes)
+        verdict = Verdict(
+            verdict_id=verdict_id,
+            name=name,
+            version=version,
+            passed=not any(check.blocks for check in checks),
+            package_digest=registered_digest(case.candidate),
+            policy=case.policy,
+            policy_digest=policy_digest(case.policy),
+            dataset_name=judged.rows.record.name,
+            dataset_digest=judged.rows.record.digest,
+            checks=checks,
+            champion_version=None if case.live is None else case.live.version,
+            actor=actor,
+            created_at=case.now,
+            valid_until=_valid_until(case.now, case.parsed),
+            run_id=evidence_run.run_id,
+            details={**facts, **judged.details},
         )
-    evidence = Evidence(rows.target, score, champion, parsed.options)
-    checks = tuple(gate.judge(evidence) for gate in parsed.gates)
-    verdict = Verdict(
-        verdict_id=uuid.uuid4().hex,
-        name=name,
-        version=version,
-        passed=all(check.passed for check in checks),
-        package_digest=_digest(candidate),
-        policy=judged_by,
-        policy_digest=policy_digest(judged_by),
-        dataset_name=rows.record.name,
-        dataset_digest=rows.record.digest,
-        checks=checks,
-        champion_version=None if live is None else live.version,
-        actor=actor,
-        created_at=now,
-        valid_until=_valid_until(now, parsed),
-        run_id=None if run is None else run.run_id,
-        details={**facts, **_rows_details(rows, champion)},
-    )
-    if run is not None:
-        _log_evidence(run, verdict, rows)
-    return _record(client, verdict)
+        log_verdict(evidence_run, verdict, judged.rows)
+        return _record(client, verdict)
 
 
 def list_verdicts(client: TrackingClient, name: str, version: int | None = None) -> list[Verdict]:
@@ -125,18 +155,9 @@ def list_verdicts(client: TrackingClient, name: str, version: int | None = None)
         return tx.verdicts.list(name, version)
 
 
-def verdict_json(verdict: Verdict) -> dict[str, object]:
-    """Return a verdict as JSON-able data."""
-    data = asdict(verdict)
-    for key in ("created_at", "valid_until"):
-        moment = data[key]
-        data[key] = None if moment is None else moment.isoformat()
-    return data
-
-
-def _circumstances(
+def _case(
     client: TrackingClient, name: str, version: int, policy: Mapping[str, object] | None
-) -> tuple[ModelVersion, ModelVersion | None, dict[str, object], datetime]:
+) -> _Case:
     """Read the version, the one that is live, the policy to judge by, and the time."""
     model, candidate, live, now = client.transact(
         lambda tx: (
@@ -154,51 +175,90 @@ def _circumstances(
             f"registered model {name} has no gates to judge by.",
             "Pass a policy, or give the model gates when it is registered.",
         )
-    return candidate, live, judged_by, now
+    registered_digest(candidate)
+    return _Case(candidate, live, judged_by, parse_policy(judged_by), now)
 
 
-def _load(client: TrackingClient, version: ModelVersion, check_environment: str) -> LoadedModel:
-    """Load a version's package, which must be the registered one."""
-    loaded = load_model(
-        client,
-        f"models:/{version.name}/{version.version}",
-        check_environment=check_environment,
+def _run_for_evidence(
+    client: TrackingClient, case: _Case, run: ActiveRun | None, actor: str
+) -> AbstractContextManager[ActiveRun]:
+    """Return the caller's run, which stays open, or one that ends with its block."""
+    if run is not None:
+        return nullcontext(run)
+    title = f"validate {case.candidate.name}/{case.candidate.version}"
+    return client.start_run(title, experiment=EXPERIMENT, user=actor)
+
+
+def _judge(
+    client: TrackingClient,
+    case: _Case,
+    dataset: DatasetSpec | HeldOutRows | None,
+    split: SplitSpec | None,
+    opener: Opener | None,
+    check_environment: str,
+) -> _Judged:
+    """Load the version, score the rows, ask every gate."""
+    with tempfile.TemporaryDirectory(prefix="mltrack-validate-") as directory:
+        package = Path(directory) / "package"
+        loaded = load_version(client, case.candidate, package, check_environment)
+        metadata = loaded.manifest.metadata
+        rows = choose_rows(dataset, split, metadata, opener=opener)
+        refuse_training_rows(client, case.candidate, rows)
+        _check_columns(case.parsed, rows)
+        score = event_scores(loaded, rows)
+        champion = _champion(client, case, rows, Path(directory) / "live", check_environment)
+        evidence = Evidence(
+            rows.target,
+            score,
+            champion,
+            case.parsed.options,
+            features=rows.features,
+            candidate=loaded,
+            record=rows.record,
+            package_dir=package,
+            package_bytes=size_of(package),
+            now=case.now,
+            trusted_modules=client.settings.trusted_modules,
+            trusted_types=client.settings.trusted_types,
+            threshold=stored_threshold(client, case.candidate, metadata),
+        )
+        outcomes = tuple(gate.judge(evidence) for gate in case.parsed.gates)
+    return _Judged(rows, outcomes, _rows_details(rows, champion))
+
+
+def _check_columns(policy: Policy, rows: HeldOutRows) -> None:
+    """Refuse a policy whose checks name columns that are not there, before the work is done."""
+    for gate in policy.gates:
+        for column in gate.columns:
+            find_column(rows.features, column)
+
+
+def _champion(
+    client: TrackingClient,
+    case: _Case,
+    rows: HeldOutRows,
+    directory: Path,
+    check_environment: str,
+) -> Champion | None:
+    live = case.opponent
+    if live is None:
+        return None
+    loaded = load_version(client, live, directory, check_environment)
+    return Champion(
+        live.version,
+        _scores_or_reason(loaded, rows),
+        model=loaded,
+        knows_rows=run_that_learned_from(client, live, rows) is not None,
+        threshold=stored_threshold(client, live, loaded.manifest.metadata),
     )
-    if loaded.manifest.digest != _digest(version):
-        raise Conflict(
-            "model version",
-            f"{version.name}/{version.version}",
-            f"its package has digest {loaded.manifest.digest}, registered was {version.digest}.",
-            "Register the package that you mean as a new version.",
-        )
-    return loaded
 
 
-def _event_scores(loaded: LoadedModel, rows: HeldOutRows) -> NDArray[np.float64]:
-    """Return the probability of the event for every row."""
-    import numpy as np
-
-    # Gates judge the scores; rows outside the learned ranges are part of what is judged.
-    found = np.asarray(loaded.predict_proba(rows.features, constraints="ignore"), dtype=float)
-    if found.shape != (rows.target.size, 2):
-        raise InvalidInput(
-            "model",
-            loaded.manifest.model_class,
-            f"it gives probabilities of shape {found.shape}, gates need two classes for "
-            f"{rows.target.size} rows.",
-        )
-    return found[:, 1]
-
-
-def _digest(version: ModelVersion) -> str:
-    if version.digest is None:
-        raise Conflict(
-            "model version",
-            f"{version.name}/{version.version}",
-            "it was registered without a package digest, so no verdict can be bound to it.",
-            "Log the model with this package and register it again.",
-        )
-    return version.digest
+def _scores_or_reason(loaded: LoadedModel, rows: HeldOutRows) -> NDArray[np.float64] | InvalidInput:
+    """Score with the live version; rows that do not fit it fail the checks that compare."""
+    try:
+        return event_scores(loaded, rows)
+    except InvalidInput as error:
+        return error
 
 
 def _facts(details: Mapping[str, object] | None) -> dict[str, object]:
@@ -212,22 +272,15 @@ def _rows_details(rows: HeldOutRows, champion: Champion | None) -> dict[str, obj
     found: dict[str, object] = {"split_digest": rows.split_digest}
     if rows.record.profile.get("synthetic"):
         found["synthetic"] = True
-    if champion is not None and champion.knows_rows:
-        found["champion_knows_rows"] = True
+    if champion is not None:
+        found["champion_digest"] = champion.model.manifest.digest
+        if champion.knows_rows:
+            found["champion_knows_rows"] = True
     return found
 
 
 def _valid_until(now: datetime, policy: Policy) -> datetime | None:
     return None if policy.valid_days is None else now + timedelta(days=policy.valid_days)
-
-
-def _log_evidence(run: ActiveRun, verdict: Verdict, rows: HeldOutRows) -> None:
-    """Put the evidence on the run, before the verdict's row names the run."""
-    run.log_input(rows.record, "validation")
-    run.log_dict(verdict_json(verdict), EVIDENCE_FILE)
-    observed = {f"verdict_{check.name}": check.observed for check in verdict.checks}
-    run.log_metrics({key: value for key, value in observed.items() if value is not None})
-    run.flush()
 
 
 def _record(client: TrackingClient, verdict: Verdict) -> Verdict:
@@ -251,7 +304,7 @@ def _record(client: TrackingClient, verdict: Verdict) -> Verdict:
             payload={
                 "verdict_id": verdict.verdict_id,
                 "passed": verdict.passed,
-                "sha256": digest_of(verdict_json(verdict)),
+                "sha256": tx.verdicts.digests(verdict.name, verdict.verdict_id)[verdict.verdict_id],
             },
         )
         tx.lineage.add(edges)

@@ -112,7 +112,15 @@ def package_digest(files: tuple[PackageFile, ...], manifest_bytes: bytes) -> str
     """
     digests = {file.path: file.sha256 for file in files}
     digests[MANIFEST_FILE] = hashlib.sha256(manifest_bytes).hexdigest()
-    return hashlib.sha256(canonical_json(digests).encode()).hexdigest()
+    return digest_of_files(digests)
+
+
+def digest_of_files(digests: Mapping[str, str]) -> str:
+    """Digest a package of which the sha256 of every file is known.
+
+    :param digests: path in the package to sha256, the manifest among them.
+    """
+    return hashlib.sha256(canonical_json(dict(digests)).encode()).hexdigest()
 
 
 def hash_file(root: Path, path: str) -> PackageFile:

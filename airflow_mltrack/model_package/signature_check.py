@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_mltrack.exceptions import InvalidInput, shorten
-from airflow_mltrack.model_package.column_types import convert
+from airflow_mltrack.model_package.column_conversion import CORRECT, convert
+from airflow_mltrack.model_package.number_casts import changed_by_cast
 from airflow_mltrack.model_package.signature import Column, Signature, Violation, describe
 
 if TYPE_CHECKING:
+    import numpy
     import pandas
+    from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
@@ -94,66 +98,85 @@ def _select(
 def _convert(signature: Signature, frame: pandas.DataFrame) -> pandas.DataFrame:
     import pandas
 
-    columns, failed = {}, []
-    for column in signature.columns:
-        values = frame[column.name]
-        converted = convert(values, column.type, column.dtype)
-        if converted is None:
-            failed.append(_mismatch(column, values))
-        else:
-            columns[column.name] = converted
-    if failed:
-        raise InvalidInput("model input", f"{len(frame)} rows", " ".join(failed[:_SHOWN]))
+    columns: dict[str, Any] = {}
+    refused = [
+        error
+        for column in signature.columns
+        if (error := _convert_into(columns, column, frame[column.name]))
+    ]
+    if len(refused) == 1:
+        raise refused[0]
+    if refused:
+        listed = " ".join(
+            f"{error.what} {shorten(error.value, 40)!r}: {error.rule}" for error in refused[:_SHOWN]
+        )
+        raise InvalidInput("model input", f"{len(frame)} rows", listed, refused[0].hint)
     return pandas.DataFrame(columns, index=frame.index)
 
 
-def _mismatch(column: Column, values: pandas.Series[Any]) -> str:
-    text = f"column {column.name!r} is {values.dtype}, the model wants {column.type}"
-    if column.type in ("integer", "long") and bool(values.isna().any()):
-        return f"{text}, which cannot be missing (there were no missing values in training)."
-    return f"{text}, and converting it would lose something."
+def _convert_into(
+    columns: dict[str, Any], column: Column, values: pandas.Series[Any]
+) -> InvalidInput | None:
+    """Convert one column; the error is given back, so that all of them can be named."""
+    try:
+        columns[column.name] = convert(column, values)
+    except InvalidInput as error:
+        return error
+    return None
+
+
+def violating_rows(signature: Signature, data: Any) -> dict[tuple[str, str], NDArray[numpy.bool_]]:
+    """Say which rows hold values that training data did not have.
+
+    :param data: as for :func:`check_input`.
+    :return: (column, rule) to a mask over the rows, for every rule that at least one row breaks;
+        nothing for a model that takes an array, which has no recorded values.
+    :raises InvalidInput: when columns are missing or cannot be converted.
+    """
+    rows = check_input(signature, data, constraints="ignore").data
+    return {
+        (column.name, rule): broken.to_numpy(dtype=bool)
+        for column in signature.columns
+        for rule, broken in _broken_rules(column, rows[column.name])
+    }
 
 
 def _violations(column: Column, values: pandas.Series[Any]) -> list[Violation]:
+    return [
+        Violation(column.name, rule, int(broken.sum()), _wording(column, rule, values[broken]))
+        for rule, broken in _broken_rules(column, values)
+    ]
+
+
+def _broken_rules(
+    column: Column, values: pandas.Series[Any]
+) -> Iterator[tuple[str, pandas.Series[bool]]]:
+    """Give every rule that some values break, and a mask of those values."""
     missing = values.isna()
-    known = values[~missing]
-    found = []
-    if not column.nullable and (rows := int(missing.sum())):
-        found.append(
-            Violation(
-                column.name,
-                "missing",
-                rows,
-                f"Column {column.name!r} is missing in {rows} rows and never was in training.",
-            )
-        )
+    if not column.nullable and missing.any():
+        yield "missing", missing
     if column.minimum is not None and column.maximum is not None:
-        numbers = known.astype("float64")
-        outside = (numbers < column.minimum) | (numbers > column.maximum)
-        if rows := int(outside.sum()):
-            found.append(
-                Violation(
-                    column.name,
-                    "range",
-                    rows,
-                    f"Column {column.name!r} is outside {column.minimum:g} to "
-                    f"{column.maximum:g} in {rows} rows.",
-                )
-            )
+        numbers = values.astype("float64")
+        outside = ~missing & ((numbers < column.minimum) | (numbers > column.maximum))
+        if outside.any():
+            yield "range", outside
     if column.categories is not None:
-        unknown = known[~known.astype(object).isin(list(column.categories))]
-        if len(unknown):
-            shown = ", ".join(shorten(str(value), 40) for value in unknown.unique()[:_SHOWN])
-            found.append(
-                Violation(
-                    column.name,
-                    "category",
-                    len(unknown),
-                    f"Column {column.name!r} has unknown categories in {len(unknown)} rows: "
-                    f"{shown}.",
-                )
-            )
-    return found
+        unknown = ~missing & ~values.astype(object).isin(list(column.categories))
+        if unknown.any():
+            yield "category", unknown
+
+
+def _wording(column: Column, rule: str, values: pandas.Series[Any]) -> str:
+    rows = len(values)
+    if rule == "missing":
+        return f"Column {column.name!r} is missing in {rows} rows and never was in training."
+    if rule == "range":
+        return (
+            f"Column {column.name!r} is outside {column.minimum:g} to {column.maximum:g} "
+            f"in {rows} rows."
+        )
+    shown = ", ".join(shorten(str(value), 40) for value in values.unique()[:_SHOWN])
+    return f"Column {column.name!r} has unknown categories in {rows} rows: {shown}."
 
 
 def _checked_array(spec: tuple[str, int], data: Any) -> Any:
@@ -164,7 +187,8 @@ def _checked_array(spec: tuple[str, int], data: Any) -> Any:
         array = numpy.asarray(data)
         if array.dtype.kind not in "biuf":
             array = array.astype("float64")
-        converted = array.astype(dtype, casting="same_kind")
+        with numpy.errstate(all="ignore"):
+            converted = array.astype(dtype, casting="same_kind")
     except (TypeError, ValueError) as error:
         raise InvalidInput(
             "model input", type(data).__name__, f"the model wants an array of {dtype}: {error}."
@@ -173,4 +197,23 @@ def _checked_array(spec: tuple[str, int], data: Any) -> Any:
         raise InvalidInput(
             "model input", f"shape {converted.shape}", f"the model wants {width} columns."
         )
+    _refuse_changed(array, converted.dtype)
     return converted
+
+
+def _refuse_changed(array: NDArray[Any], dtype: numpy.dtype[Any]) -> None:
+    """Refuse numbers that numpy would wrap, overflow or round without a word."""
+    import numpy
+
+    if array.dtype.kind not in "iuf" or dtype.kind not in "iuf":
+        return
+    changed = changed_by_cast(array, dtype)
+    if changed.any():
+        row, place = (int(index) for index in numpy.argwhere(changed)[0])
+        raise InvalidInput(
+            f"column {place}",
+            array[row, place].item(),
+            f"the model wants an array of {dtype}, which does not hold this number; "
+            f"{int(changed.sum())} numbers break this, first row {row} (from 0).",
+            CORRECT,
+        )

@@ -11,6 +11,7 @@ from airflow_mltrack.exceptions import InvalidInput
 
 if TYPE_CHECKING:
     from airflow_mltrack.lifecycle.training_spec import TrainingSpec
+    from airflow_mltrack.lifecycle.transitions import Expected
     from airflow_mltrack.training.dataset import DatasetSpec
     from airflow_mltrack.training.splits import SplitSpec
 
@@ -120,6 +121,29 @@ def version_number(value: object) -> int:
     return whole_number(
         "model version", value, 'Take it from the task that registers: register.output["version"]'
     )
+
+
+def expected_version(value: int | str | None) -> Expected:
+    """Read which version must be live: None asks for nothing, ``"none"`` for nobody.
+
+    :raises InvalidInput: when it is neither a number nor one of these.
+    """
+    from airflow_mltrack.lifecycle.transitions import UNSET
+
+    if value is None:
+        return UNSET
+    return None if str(value).strip().lower() == "none" else version_number(value)
+
+
+def flag(what: str, value: object) -> bool:
+    """Read true or false; templates give text.
+
+    :raises InvalidInput: when it is neither.
+    """
+    text = str(value).strip().lower()
+    if text not in ("true", "false"):
+        raise InvalidInput(what, value, "it is true or false.")
+    return text == "true"
 
 
 def choice(what: str, value: object, known: tuple[str, ...]) -> str:

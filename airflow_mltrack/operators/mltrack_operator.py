@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -39,11 +39,15 @@ class MltrackOperator(Stoppable, BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Do the work; Airflow calls this in the worker."""
+        return self.with_hook(lambda hook: self.perform(hook, context))
+
+    def with_hook(self, work: Callable[[MltrackHook], object]) -> Any:
+        """Do work with a hook of its own; what it returns becomes plain data."""
         from airflow_mltrack.hooks.mltrack import MltrackHook
 
         hook = MltrackHook(self.mltrack_conn_id, pool_size=self.pool_size)
         with self.stoppable(), task_errors(), hook:
-            return plain(self.perform(hook, context))
+            return plain(work(hook))
 
     @abstractmethod
     def perform(self, hook: MltrackHook, context: Context) -> object:

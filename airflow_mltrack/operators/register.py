@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_mltrack.hooks.identity import actor_of, facts_of
+from airflow_mltrack.operators.inputs import mapping
 from airflow_mltrack.operators.mltrack_operator import MltrackOperator
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ class RegisterModelOperator(MltrackOperator):
     :param model_uri: ``models:/m-...`` or ``runs:/RUN_ID/NAME`` (templated).
     :param description: of the version (templated).
     :param tags: of the version (templated).
-    :param gates: policy that a version must pass before Production (templated); None leaves the
+    :param gates: policy that a version must pass before it goes live (templated); None leaves the
         model's as it is. See :mod:`airflow_mltrack.lifecycle.policy`.
+    :param stages: the model's stage graph (templated): ``open``, ``gated``, or plain data as
+        :mod:`airflow_mltrack.entities.stages` describes; None leaves the model's as it is.
     :param mltrack_conn_id: Airflow connection (templated).
     """
 
@@ -35,9 +38,14 @@ class RegisterModelOperator(MltrackOperator):
         "description",
         "tags",
         "gates",
+        "stages",
         "mltrack_conn_id",
     )
-    template_fields_renderers: ClassVar[dict[str, str]] = {"tags": "json", "gates": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "tags": "json",
+        "gates": "json",
+        "stages": "json",
+    }
 
     def __init__(
         self,
@@ -47,6 +55,7 @@ class RegisterModelOperator(MltrackOperator):
         description: str = "",
         tags: Mapping[str, str] | None = None,
         gates: Mapping[str, object] | None = None,
+        stages: str | Mapping[str, object] | None = None,
         mltrack_conn_id: str | None = None,
         multiple_outputs: bool = True,
         **kwargs: Any,
@@ -59,6 +68,7 @@ class RegisterModelOperator(MltrackOperator):
         self.description = description
         self.tags = tags
         self.gates = gates
+        self.stages = stages
 
     def perform(self, hook: MltrackHook, context: Context) -> dict[str, object]:
         """Register and return the version's ids."""
@@ -72,6 +82,7 @@ class RegisterModelOperator(MltrackOperator):
             description=self.description,
             tags=self.tags,
             gates=self.gates,
+            stages=_stages(self.stages),
             details=facts_of(context),
         )
         self.log.info("%s version %d is %s.", version.name, version.version, version.source)
@@ -82,3 +93,10 @@ class RegisterModelOperator(MltrackOperator):
             "model_uri": f"models:/{version.name}/{version.version}",
             "run_id": version.run_id,
         }
+
+
+def _stages(value: str | Mapping[str, object] | None) -> str | Mapping[str, object] | None:
+    """Read a profile's name, or a stage graph, which may come as JSON text."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        return mapping("stages", value)
+    return None if value == "" else value

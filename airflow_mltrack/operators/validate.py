@@ -26,9 +26,9 @@ class ValidateModelOperator(MltrackOperator):
     """Judge a model version on rows that no training has seen, and write the verdict.
 
     Where a gate compares with the live version, that one is loaded and scored on the same rows. The
-    verdict is recorded whatever it says; its evidence is an artifact of the task's run. Pushes
-    ``name``, ``version``, ``passed``, ``verdict_id``, ``champion_version``, ``failed_checks`` and
-    ``run_id`` to XCom, each also under its own key.
+    verdict is recorded whatever it says; its evidence are artifacts of the task's run. Pushes
+    ``name``, ``version``, ``passed``, ``verdict_id``, ``champion_version``, ``failed_checks``,
+    ``warnings`` and ``run_id`` to XCom, each also under its own key.
 
     :param name: registered model name (templated).
     :param version: version number (templated).
@@ -115,6 +115,9 @@ class ValidateModelOperator(MltrackOperator):
         for check in verdict.checks:
             self.log.info("%s", describe_check(check))
         self.log.info("::endgroup::")
+        for check in verdict.checks:
+            if check.warns:  # outside the group, which the log folds away
+                self.log.warning("%s", describe_check(check))
         self.log.info(
             "%s version %d: %s (verdict %s, %s)",
             verdict.name,
@@ -126,7 +129,7 @@ class ValidateModelOperator(MltrackOperator):
 
 
 def _outcome(verdict: Verdict, on_failure: str) -> dict[str, object]:
-    failed = [check for check in verdict.checks if not check.passed]
+    failed = [check for check in verdict.checks if check.blocks]
     if failed and on_failure != "continue":
         found = "; ".join(describe_check(check) for check in failed)
         message = f"{verdict.name} version {verdict.version} did not pass. {found}"
@@ -138,13 +141,14 @@ def _outcome(verdict: Verdict, on_failure: str) -> dict[str, object]:
         "verdict_id": verdict.verdict_id,
         "champion_version": verdict.champion_version,
         "failed_checks": [check.name for check in failed],
+        "warnings": [check.name for check in verdict.checks if check.warns],
         "run_id": verdict.run_id,
     }
 
 
 def describe_check(check: CheckResult) -> str:
     """Say in one line what a check found."""
-    mark = "pass" if check.passed else "FAIL"
+    mark = "FAIL" if check.blocks else "warn" if check.warns else "pass"
     if check.message:
         return f"{mark}  {check.name}: {check.message}"
     return f"{mark}  {check.name}: {check.observed} {check.comparison} {check.threshold}"

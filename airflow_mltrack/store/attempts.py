@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 _ERROR_LIMIT = 8_000
+UNWATCHED = {"watched": False}
+"""In the details of an attempt that gives no signs of life and is never closed for its silence."""
 
 # Locks the run before the attempt, as opening does: the other order could deadlock with it.
 _SET_STATUS = text(
@@ -31,6 +33,26 @@ _SET_STATUS = text(
         FROM run
         WHERE attempts.id = :attempt AND attempts.run = run.id
             AND attempts.status IN ('RUNNING', 'SCHEDULED') AND attempts.status <> :status
+        RETURNING attempts.id, attempts.status, attempts.ended_at
+    ), latest AS (
+        UPDATE runs SET status = changed.status, ended_at = changed.ended_at
+        FROM changed WHERE runs.attempt_id = changed.id
+    )
+    SELECT id FROM changed
+    """
+)
+
+_OVERWRITE_STATUS = text(
+    """
+    WITH run AS MATERIALIZED (
+        SELECT runs.id FROM runs JOIN attempts ON attempts.run = runs.id
+        WHERE attempts.id = :attempt FOR NO KEY UPDATE OF runs
+    ), changed AS (
+        UPDATE attempts SET status = :status,
+            ended_at = CASE WHEN :is_terminal
+                THEN COALESCE(CAST(:ended_at AS timestamptz), clock_timestamp()) END
+        FROM run
+        WHERE attempts.id = :attempt AND attempts.run = run.id AND attempts.attempt_key IS NULL
         RETURNING attempts.id, attempts.status, attempts.ended_at
     ), latest AS (
         UPDATE runs SET status = changed.status, ended_at = changed.ended_at
@@ -65,6 +87,7 @@ _CLOSE_SILENT = text(
     _CLOSE.format(
         which="""
             attempts.id = :attempt
+            AND NOT attempts.details @> '{"watched": false}'
             AND attempts.heartbeat_at < clock_timestamp() - CAST(:silent_for AS interval)
         """
     )
@@ -133,6 +156,22 @@ def set_status(
     )
 
 
+def overwrite_status(
+    connection: Connection, attempt_id: int, status: RunStatus, *, ended_at: datetime | None
+) -> bool:
+    """Set a status; see :meth:`airflow_mltrack.store.runs.Runs.overwrite_status`."""
+    parameters = {
+        "attempt": attempt_id,
+        "status": status.value,
+        "is_terminal": status.is_terminal,
+        "ended_at": ended_at,
+    }
+    if connection.execute(_OVERWRITE_STATUS, parameters).one_or_none() is not None:
+        return True
+    get_attempt(connection, attempt_id)
+    return False
+
+
 def heartbeat(connection: Connection, attempt_id: int) -> None:
     """Note a sign of life; an attempt that ended is left as it is."""
     connection.execute(
@@ -147,6 +186,7 @@ def stale(connection: Connection, *, silent_for: timedelta) -> list[Attempt]:
     query = SELECT_ATTEMPTS.where(
         attempts.c.status == RunStatus.RUNNING.value,
         attempts.c.heartbeat_at < func.clock_timestamp() - silent_for,
+        ~attempts.c.details.contains(UNWATCHED),
     )
     rows = connection.execute(query.order_by(attempts.c.heartbeat_at, attempts.c.id))
     return [attempt_entity(row) for row in rows]

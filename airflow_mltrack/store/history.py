@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime, timezone
+from datetime import datetime
 
 from sqlalchemy import Row, func, insert, select
 from sqlalchemy.engine import Connection
@@ -24,7 +24,9 @@ from sqlalchemy.engine import Connection
 from airflow_mltrack.entities.history import HistoryEvent
 from airflow_mltrack.exceptions import InvalidInput
 from airflow_mltrack.store.canonical_json import canonical_value, digest_of
-from airflow_mltrack.store.tables import history
+from airflow_mltrack.store.registry_tables import history
+from airflow_mltrack.store.row_digest import utc_text
+from airflow_mltrack.store.webhooks import queue_deliveries
 
 GENESIS = "0" * 64
 """``previous_hash`` of a chain's first event."""
@@ -52,6 +54,7 @@ class History:
 
         Holds the chain until the transaction ends, so concurrent writers queue and never fork it.
         Times in a chain never run backwards: where the clock did, the last event's time is used.
+        The event is queued for the webhooks that want it; they hear of it once it is committed.
 
         :param kind: see :class:`~airflow_mltrack.entities.history.HistoryEvent`.
         :param actor: who did it.
@@ -72,7 +75,9 @@ class History:
         }
         values["hash"] = event_hash(values)
         query = insert(history).values(**values).returning(history)
-        return _entity(self._connection.execute(query).one())
+        event = _entity(self._connection.execute(query).one())
+        queue_deliveries(self._connection, event)
+        return event
 
     def list(
         self, name: str, *, version: int | None = None, kinds: Sequence[str] | None = None
@@ -88,6 +93,26 @@ class History:
         if kinds is not None:
             query = query.where(history.c.kind.in_(kinds))
         return [_entity(row) for row in self._connection.execute(query)]
+
+    def with_intent(self, name: str, intent: str) -> HistoryEvent | None:
+        """Return the transition that carried out an intent, None when none has.
+
+        :param intent: what makes two calls the same one; the payload's key ``intent``.
+        """
+        query = (
+            select(history)
+            .where(history.c.name == name, history.c.payload["intent"].astext == intent)
+            .where(history.c.payload.has_key("intent"))
+            .order_by(history.c.id)
+            .limit(1)
+        )
+        row = self._connection.execute(query).first()
+        return None if row is None else _entity(row)
+
+    def names(self) -> Sequence[str]:
+        """Return every model name that has a chain, also of models that were deleted."""
+        query = select(history.c.name).distinct().order_by(history.c.name)
+        return self._connection.scalars(query).all()
 
     def head(self, name: str) -> HistoryEvent | None:
         """Return the last event of a chain, None when it is empty."""
@@ -140,9 +165,7 @@ def event_hash(values: Mapping[str, object]) -> str:
         raise InvalidInput("history time", at, "it is a datetime.")
     facts = {key: values[key] for key in ("actor", "kind", "name", "payload", "previous_hash")}
     facts["version"] = values["version"]
-    facts["at"] = (
-        f"{at.astimezone(timezone.utc).replace(tzinfo=None).isoformat('T', 'microseconds')}Z"
-    )
+    facts["at"] = utc_text(at)
     return digest_of(facts)
 
 

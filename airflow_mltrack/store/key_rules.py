@@ -10,6 +10,10 @@ from airflow_mltrack.exceptions import InvalidInput
 KEY_LIMIT = 250
 PARAM_VALUE_LIMIT = 6_000
 TAG_VALUE_LIMIT = 8_000
+EXPERIMENT_TAG_LIMIT = 20_000
+REGISTRY_TAG_LIMIT = 100_000
+"""Characters of a tag's value: of runs and logged models, of experiments, of registered models and
+versions; MLflow's limits."""
 NAME_LIMIT = 500
 _KEY = re.compile(r"[\w.\- :/]+")
 
@@ -67,12 +71,13 @@ def check_name(what: str, name: str) -> str:
     return name
 
 
-def check_tags(tags: Mapping[str, str]) -> dict[str, str]:
+def check_tags(tags: Mapping[str, str], limit: int = TAG_VALUE_LIMIT) -> dict[str, str]:
     """Return ``tags``, sorted by key, when every key and value may be stored.
 
+    :param limit: most characters of a value.
     :raises InvalidInput: names the tag.
     """
-    return _check_pairs("tag", tags.items(), TAG_VALUE_LIMIT)
+    return _check_pairs("tag", tags.items(), limit)
 
 
 def check_params(params: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ Chunks that follow each other are held in memory one at a time.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from math import ceil, isnan, nan
 from operator import lt
@@ -97,18 +97,24 @@ def _between(chunk: MetricSeries, first: int, last: int) -> MetricSeries:
     )
 
 
-def in_order(chunks: Iterable[MetricSeries]) -> Iterator[MetricSeries]:
-    """Give all points in order, each once. Chunks come by first step and may overlap."""
+def in_order(
+    chunks: Iterable[MetricSeries], *, sort: Callable[[MetricSeries], MetricSeries] | None = None
+) -> Iterator[MetricSeries]:
+    """Give all points in order, each once. Chunks come by first step and may overlap.
+
+    :param sort: another way to put overlapping chunks in order.
+    """
+    sort = sort or _sorted
     overlapping, highest = MetricSeries(), _LOWEST
     for chunk in filter(len, chunks):
         if len(overlapping) and min(chunk.steps) > highest:
-            yield _sorted(overlapping)
+            yield sort(overlapping)
             overlapping = MetricSeries()
         overlapping.extend(chunk)
         last = max(chunk.steps)
         highest = max(highest, last)
     if len(overlapping):
-        yield _sorted(overlapping)
+        yield sort(overlapping)
 
 
 def _sorted(series: MetricSeries) -> MetricSeries:

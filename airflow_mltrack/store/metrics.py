@@ -18,6 +18,7 @@ from airflow_mltrack.exceptions import InvalidInput, NotFound
 from airflow_mltrack.store.key_rules import check_key
 from airflow_mltrack.store.metric_codec import COPY_CHUNKS, copy_stream
 from airflow_mltrack.store.metric_history import read_series
+from airflow_mltrack.store.run_rows import among
 from airflow_mltrack.store.tables import latest_metrics, metric_chunks
 
 if TYPE_CHECKING:
@@ -219,6 +220,19 @@ class Metrics:
         query = select(columns.key, columns.value, columns.step, columns.timestamp)
         rows = self._connection.execute(query.where(columns.attempt == attempt_id))
         return sorted((LatestMetric(*row) for row in rows), key=lambda metric: metric.key)
+
+    def latest_many(self, attempt_ids: Sequence[int]) -> Mapping[int, Sequence[LatestMetric]]:
+        """Return the values that count of many attempts, each sorted by key, in one query."""
+        columns = latest_metrics.c
+        query = (
+            select(columns.attempt, columns.key, columns.value, columns.step, columns.timestamp)
+            .where(among(columns.attempt, attempt_ids))
+            .order_by(columns.attempt, columns.key)
+        )
+        found: dict[int, list[LatestMetric]] = {}
+        for attempt, *row in self._connection.execute(query):
+            found.setdefault(attempt, []).append(LatestMetric(*row))
+        return found
 
     def compact(self, attempt_id: int) -> None:
         """Merge small chunks of an attempt's histories. Safe while others write or read."""

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import builtins
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
-from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy import Row, Select, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
-from airflow_mltrack.entities.models import LoggedModel, LoggedModelStatus
+from airflow_mltrack.entities.models import (
+    LoggedModel,
+    LoggedModelData,
+    LoggedModelMetric,
+    LoggedModelPage,
+    LoggedModelStatus,
+)
 from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
+from airflow_mltrack.store import logged_model_data
 from airflow_mltrack.store.attempts import storable_error
+from airflow_mltrack.store.model_search import MAX_RESULTS, metric_rows, model_kind
+from airflow_mltrack.store.record_search import find_page
+from airflow_mltrack.store.registry_tables import model_versions, registered_models
+from airflow_mltrack.store.run_rows import among
 from airflow_mltrack.store.tables import attempts, experiments, logged_models, runs
 
 _NAME_LIMIT = 500
@@ -32,6 +45,7 @@ class Models:
         attempt_id: int | None = None,
         model_type: str = "",
         model_id: str | None = None,
+        created_at: datetime | None = None,
     ) -> LoggedModel:
         """Announce a package whose bytes are still to come (PENDING).
 
@@ -40,6 +54,7 @@ class Models:
         :param attempt_id: the attempt of that run.
         :param model_type: format of the package, for example ``skops``.
         :param model_id: None makes one, ``m-`` and 32 hexadecimal characters.
+        :param created_at: when an imported one was made; None means now.
         :raises NotFound: when the experiment, the run or the attempt does not exist.
         :raises Conflict: when the ``model_id`` is taken.
         """
@@ -49,6 +64,7 @@ class Models:
         run, attempt = self._owner(run_id, attempt_id)
         if self._find(model_id) is not None:
             raise Conflict("logged model", model_id, "the id is taken.")
+        made = {} if created_at is None else {"created_at": created_at, "updated_at": created_at}
         self._connection.execute(
             insert(logged_models).values(
                 model_id=model_id,
@@ -59,6 +75,7 @@ class Models:
                 attempt=attempt,
                 artifact_root=f"{root}/models/{model_id}/artifacts",
                 model_type=model_type,
+                **made,
             )
         )
         return self.get(model_id)
@@ -108,17 +125,25 @@ class Models:
             )
         return self.get(model_id)
 
-    def get(self, model_id: str) -> LoggedModel:
+    def get(self, model_id: str, *, allow_deleted: bool = True) -> LoggedModel:
         """Return a logged model.
 
+        :param allow_deleted: return one that was deleted, too: versions and runs still name it.
         :raises NotFound: when there is none.
         """
         found = self._find(model_id)
-        if found is None:
+        if found is None or (found.deleted_at is not None and not allow_deleted):
             raise NotFound(
                 "logged model", model_id, "A run names its models: mltrack runs show RUN_ID"
             )
         return found
+
+    def hold(self, model_id: str) -> LoggedModel:
+        """Return a logged model that nobody else finishes or fills before the transaction ends.
+
+        :raises NotFound: when there is none.
+        """
+        return self._locked(model_id)
 
     def list(
         self,
@@ -141,6 +166,130 @@ class Models:
         if status is not None:
             query = query.where(logged_models.c.status == status.value)
         return [_entity(row) for row in self._connection.execute(query)]
+
+    def data(self, model_ids: Sequence[str]) -> builtins.list[LoggedModelData]:
+        """Return logged models with params, tags and metrics, in the order of their ids.
+
+        :raises NotFound: names the first that does not exist.
+        """
+        query = _query().where(among(logged_models.c.model_id, model_ids))
+        found = {row.model_id: (row.id, _entity(row)) for row in self._connection.execute(query)}
+        for model_id in model_ids:
+            if model_id not in found:
+                raise NotFound("logged model", model_id)
+        return logged_model_data.read_data(self._connection, [found[key] for key in model_ids])
+
+    def search(
+        self,
+        *,
+        experiment_ids: Sequence[int],
+        filter: str = "",  # noqa: A002 - MLflow's name
+        order_by: Sequence[str] = (),
+        max_results: int = 100,
+        page_token: str | None = None,
+        datasets: Sequence[tuple[str, str | None]] = (),
+        dag_ids: Collection[str] | None = None,
+    ) -> LoggedModelPage:
+        """Return a page of logged models, the latest first; deleted ones are left out.
+
+        :param filter: over attributes, ``metrics``, ``params`` and ``tags``; see
+            :mod:`airflow_mltrack.store.search_filter`.
+        :param max_results: 1 to 1,000.
+        :param datasets: only metrics on these (name, digest; None for any) count; without a metric
+            in the filter: only models that have one.
+        :param dag_ids: only models of runs of these Dags, and of runs outside of Airflow; None
+            means all.
+        :raises InvalidInput: as :func:`airflow_mltrack.store.record_search.find_page`.
+        """
+        query = _query().where(
+            among(logged_models.c.experiment_id, sorted(set(experiment_ids))),
+            logged_models.c.deleted_at.is_(None),
+        )
+        if dag_ids is not None:
+            query = query.where(or_(runs.c.dag_id.is_(None), among(runs.c.dag_id, dag_ids)))
+        if datasets:
+            on_one = metric_rows(None, datasets)[0]
+            query = query.where(on_one.exists())
+        page = find_page(
+            self._connection,
+            model_kind(datasets),
+            query,
+            filter=filter,
+            order_by=order_by,
+            max_results=max_results,
+            most=MAX_RESULTS,
+            page_token=page_token,
+            facts=(sorted(set(experiment_ids)), [list(item) for item in datasets]),
+        )
+        rows = [(row.id, _entity(row)) for row in page.rows]
+        found = logged_model_data.read_data(self._connection, rows)
+        return LoggedModelPage(tuple(found), page.next_page_token)
+
+    def set_tags(self, model_id: str, tags: Mapping[str, str]) -> None:
+        """Add or replace tags.
+
+        :raises NotFound: when there is no such model.
+        """
+        logged_model_data.set_tags(self._connection, self._number(model_id), tags)
+
+    def delete_tag(self, model_id: str, key: str) -> None:
+        """Remove a tag.
+
+        :raises NotFound: when there is no such model or tag.
+        """
+        if not logged_model_data.delete_tag(self._connection, self._number(model_id), key):
+            raise NotFound("tag", key, f"Logged model {model_id} has no such tag.")
+
+    def log_params(self, model_id: str, params: Mapping[str, str]) -> None:
+        """Write params once; the same value again is fine.
+
+        :raises NotFound: when there is no such model.
+        :raises Conflict: when a param has another value.
+        """
+        logged_model_data.log_params(self._connection, self._number(model_id), params)
+
+    def log_metrics(self, metrics: Sequence[tuple[str, LoggedModelMetric]]) -> None:
+        """Write metrics, each with the id of its model; a point that is known is ignored.
+
+        :raises NotFound: when a model or a run does not exist.
+        """
+        logged_model_data.log_metrics(self._connection, metrics)
+
+    def delete(self, model_id: str) -> None:
+        """Delete a logged model; its bytes stay. Deleting it again changes nothing.
+
+        :raises NotFound: when there is none.
+        :raises Conflict: when a model version points to it.
+        """
+        number = self._number(model_id)
+        query = (
+            select(registered_models.c.name, model_versions.c.version)
+            .join_from(
+                model_versions, registered_models, model_versions.c.model == registered_models.c.id
+            )
+            .where(model_versions.c.logged_model == number, ~model_versions.c.deleted)
+            .limit(1)
+        )
+        used = self._connection.execute(query).first()
+        if used is not None:
+            raise Conflict(
+                "logged model",
+                model_id,
+                f"version {used.version} of registered model {used.name} is this package.",
+                "Delete that version first.",
+            )
+        self._connection.execute(
+            update(logged_models)
+            .where(logged_models.c.id == number, logged_models.c.deleted_at.is_(None))
+            .values(deleted_at=func.clock_timestamp())
+        )
+
+    def _number(self, model_id: str) -> int:
+        query = select(logged_models.c.id).where(logged_models.c.model_id == model_id)
+        number: int | None = self._connection.scalar(query)
+        if number is None:
+            raise NotFound("logged model", model_id)
+        return number
 
     def _experiment_root(self, experiment_id: int) -> str:
         query = select(experiments.c.artifact_root).where(experiments.c.id == experiment_id)
@@ -221,4 +370,5 @@ def _entity(row: Row[tuple[object, ...]]) -> LoggedModel:
         model_type=row.model_type,
         size=row.size,
         manifest=row.manifest,
+        deleted_at=row.deleted_at,
     )

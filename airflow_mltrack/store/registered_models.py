@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Row, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import Connection
 
-from airflow_mltrack.entities.registry import RegisteredModel
+from airflow_mltrack.entities.registry import ModelPage, RegisteredModel
+from airflow_mltrack.entities.stages import OPEN, StageGraph
 from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
 from airflow_mltrack.store.canonical_json import canonical_value
-from airflow_mltrack.store.key_rules import check_tags, check_text
-from airflow_mltrack.store.tables import (
+from airflow_mltrack.store.key_rules import REGISTRY_TAG_LIMIT, check_tags, check_text
+from airflow_mltrack.store.record_search import find_page
+from airflow_mltrack.store.registry_search import MODEL_KIND, MOST_MODELS
+from airflow_mltrack.store.registry_tables import (
     aliases,
     model_versions,
     registered_model_tags,
@@ -36,28 +40,35 @@ class RegisteredModels:
         *,
         description: str = "",
         tags: Mapping[str, str] | None = None,
+        stages: StageGraph = OPEN,
         exist_ok: bool = False,
+        created_at: datetime | None = None,
     ) -> RegisteredModel:
         """Create a registered model. A name used before goes on counting its versions.
 
+        A governed model that was deleted comes back with its gates and its stage graph: deleting is
+        no way around them.
+
         :param name: 1 to 250 printable characters without ``/`` and ``:``.
+        :param stages: its stages, and what each move asks for.
         :param exist_ok: return the model that is there, as it is, instead of refusing. The row is
             locked until the transaction ends, also then.
+        :param created_at: when an imported one was made; None means now.
         :raises InvalidInput: when the name or a tag breaks its rule.
         :raises Conflict: when the name is taken and ``exist_ok`` is not set.
         """
         check_registered_name(name)
         fresh = {
             "description": check_description(description),
-            "gates": {},
-            "requires_verdict": False,
             "deleted": False,
-            "created_at": func.clock_timestamp(),
+            "created_at": created_at or func.clock_timestamp(),
             "updated_at": func.clock_timestamp(),
         }
-        statement = upsert(registered_models).values(name=name, **fresh)
+        statement = upsert(registered_models).values(name=name, stages=stages.to_json(), **fresh)
         statement = statement.on_conflict_do_update(
-            index_elements=["name"], set_=fresh, where=registered_models.c.deleted
+            index_elements=["name"],
+            set_=fresh | self._rules_after_deletion(name, stages),
+            where=registered_models.c.deleted,
         )
         created = self._connection.execute(statement.returning(registered_models.c.id)).first()
         if created is None and not exist_ok:
@@ -82,6 +93,33 @@ class RegisteredModels:
         """Return all registered models by name."""
         return self._models(_query().order_by(registered_models.c.name))
 
+    def search_models(
+        self,
+        *,
+        filter: str = "",  # noqa: A002 - MLflow's name
+        order_by: Sequence[str] = (),
+        max_results: int = 100,
+        page_token: str | None = None,
+    ) -> ModelPage:
+        """Return a page of registered models, by name.
+
+        :param filter: over ``name``, times and ``tags``; see
+            :mod:`airflow_mltrack.store.search_filter`.
+        :param max_results: 1 to 1,000.
+        :raises InvalidInput: as :func:`airflow_mltrack.store.record_search.find_page`.
+        """
+        page = find_page(
+            self._connection,
+            MODEL_KIND,
+            _query(),
+            filter=filter,
+            order_by=order_by,
+            max_results=max_results,
+            most=MOST_MODELS,
+            page_token=page_token,
+        )
+        return ModelPage(tuple(self._entities(page.rows)), page.next_page_token)
+
     def lock(self, name: str) -> RegisteredModel:
         """Return a registered model after locking its row until the transaction ends.
 
@@ -96,22 +134,26 @@ class RegisteredModels:
         return self.get_model(name)
 
     def set_policy(
-        self, name: str, *, gates: Mapping[str, object], requires_verdict: bool
+        self, name: str, *, gates: Mapping[str, object], stages: StageGraph
     ) -> RegisteredModel:
-        """Replace what a version must show before Production; no history is written.
+        """Replace gates and stage graph; no history is written.
 
+        The database refuses the transaction unless its end finds the change in the history.
         Callers want :func:`airflow_mltrack.lifecycle.registration.set_policy`.
 
         :raises InvalidInput: when the gates are not JSON-able.
+        :raises Conflict: when a version stands in a stage that the new graph does not have, or
+            several in its exclusive one.
         """
-        self._update(name, gates=canonical_value(dict(gates)), requires_verdict=requires_verdict)
+        self._check_stands(name, stages)
+        self._update(name, gates=canonical_value(dict(gates)), stages=stages.to_json())
         return self.get_model(name)
 
     def set_model_tags(self, name: str, tags: Mapping[str, str]) -> None:
         """Add or replace tags."""
         rows = [
             {"model": self.model_number(name), "key": key, "value": value}
-            for key, value in check_tags(tags).items()
+            for key, value in check_tags(tags, REGISTRY_TAG_LIMIT).items()
         ]
         if rows:
             statement = upsert(registered_model_tags)
@@ -145,10 +187,13 @@ class RegisteredModels:
     def rename_model(self, name: str, new_name: str) -> RegisteredModel:
         """Give a model another name; the old one stays reserved, for its history speaks of it.
 
+        Who takes the old name later finds the rules of a governed model there: renaming is no way
+        around them.
+
         :raises Conflict: when the new name is or was in use.
         """
         check_registered_name(new_name)
-        number = self.model_number(name, lock=True)
+        number, before = self.model_number(name, lock=True), self.get_model(name)
         taken = select(registered_models.c.id).where(registered_models.c.name == new_name)
         if self._connection.scalar(taken) is not None:
             raise Conflict(
@@ -161,9 +206,28 @@ class RegisteredModels:
             .returning(registered_models.c.last_version)
         ).scalar_one()
         self._connection.execute(
-            insert(registered_models).values(name=name, last_version=last, deleted=True)
+            insert(registered_models).values(
+                name=name,
+                last_version=last,
+                deleted=True,
+                gates=before.gates,
+                stages=before.stages.to_json(),
+            )
         )
         return self.get_model(new_name)
+
+    def stage_graph(self, name: str) -> StageGraph:
+        """Return a model's stage graph.
+
+        :raises NotFound: when there is no such model.
+        """
+        query = select(registered_models.c.stages).where(
+            registered_models.c.name == name, ~registered_models.c.deleted
+        )
+        found = self._connection.scalar(query)
+        if found is None:
+            raise _missing(name)
+        return StageGraph.from_json(found)
 
     def model_number(self, name: str, *, lock: bool = False) -> int:
         """Return the key of a model's row; for other groups of this store.
@@ -178,6 +242,46 @@ class RegisteredModels:
             raise _missing(name)
         return number
 
+    def _rules_after_deletion(self, name: str, stages: StageGraph) -> dict[str, object]:
+        """Return gates and graph of a model that is made again: what it had, if that was a rule."""
+        r = registered_models.c
+        # Locked, so that a deletion that is under way is waited for, and its rules are seen.
+        query = select(r.gates, r.stages, r.deleted).where(r.name == name).with_for_update()
+        before = self._connection.execute(query).first()
+        fresh: dict[str, object] = {"stages": stages.to_json()}
+        if before is None or not before.deleted:
+            return {"gates": {}, **fresh}
+        if StageGraph.from_json(before.stages).is_governed:
+            return {}
+        if before.gates:
+            return fresh if stages.is_governed else {}
+        return {"gates": {}, **fresh}
+
+    def _check_stands(self, name: str, stages: StageGraph) -> None:
+        """Refuse a graph that leaves a version nowhere, or two where one may be."""
+        number = self.model_number(name, lock=True)
+        query = select(model_versions.c.version, model_versions.c.stage).where(
+            model_versions.c.model == number, ~model_versions.c.deleted
+        )
+        holders = []
+        for version, stage in self._connection.execute(query.order_by(model_versions.c.version)):
+            if stage not in stages.stages:
+                raise Conflict(
+                    "stage graph",
+                    name,
+                    f"version {version} stands in {stage}, which the new graph does not have.",
+                    "Move or delete that version first, or keep the stage.",
+                )
+            holders += [version] if stage == stages.exclusive else []
+        if len(holders) > 1:
+            raise Conflict(
+                "stage graph",
+                name,
+                f"versions {', '.join(map(str, holders))} stand in {stages.exclusive}, which is to "
+                "have one holder.",
+                "Move all but one of them first.",
+            )
+
     def _update(self, name: str, **values: object) -> None:
         self._connection.execute(
             update(registered_models)
@@ -186,7 +290,9 @@ class RegisteredModels:
         )
 
     def _models(self, query: Select[tuple[object, ...]]) -> list[RegisteredModel]:
-        rows = self._connection.execute(query).all()
+        return self._entities(self._connection.execute(query).all())
+
+    def _entities(self, rows: Sequence[Row[Any]]) -> list[RegisteredModel]:
         numbers = [row.id for row in rows]
         tags = self._by_model(registered_model_tags.c.value, registered_model_tags.c.key, numbers)
         versions = self._by_model(aliases.c.version, aliases.c.alias, numbers)
@@ -247,7 +353,7 @@ def _entity(
         created_at=row.created_at,
         updated_at=row.updated_at,
         gates=row.gates,
-        requires_verdict=row.requires_verdict,
+        stages=StageGraph.from_json(row.stages),
         tags=tags,
         aliases=versions,
     )

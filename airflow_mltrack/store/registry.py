@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from airflow_mltrack.entities.registry import ModelVersion, Stage
-from airflow_mltrack.exceptions import InvalidInput, NotFound
-from airflow_mltrack.store.key_rules import NAME_LIMIT, check_tags, check_text
+from airflow_mltrack.entities.registry import ModelVersion, VersionPage
+from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
+from airflow_mltrack.store.key_rules import NAME_LIMIT, REGISTRY_TAG_LIMIT, check_tags, check_text
+from airflow_mltrack.store.record_search import find_page
 from airflow_mltrack.store.registered_models import RegisteredModels, check_description
-from airflow_mltrack.store.tables import (
+from airflow_mltrack.store.registry_search import MOST_VERSIONS, VERSION_KIND
+from airflow_mltrack.store.registry_tables import (
     aliases,
-    logged_models,
     model_version_tags,
     model_versions,
     registered_models,
 )
+from airflow_mltrack.store.tables import logged_models
 
 _ALIAS_LIMIT = 255
 _SOURCE_LIMIT = 4_000
@@ -41,10 +44,13 @@ class Registry(RegisteredModels):
         model_id: str | None = None,
         run_id: str | None = None,
         digest: str | None = None,
+        run_link: str = "",
         user: str = "",
         description: str = "",
         tags: Mapping[str, str] | None = None,
         reuse: bool = True,
+        version: int | None = None,
+        created_at: datetime | None = None,
     ) -> ModelVersion:
         """Add a version to a registered model.
 
@@ -53,7 +59,10 @@ class Registry(RegisteredModels):
         :param digest: sha256 of the package.
         :param reuse: return the version that already points to this ``model_id``, as it is, instead
             of adding another: a retried task makes no second version.
+        :param version: the number of an imported version; None takes the next one.
+        :param created_at: when an imported one was made; None means now.
         :raises NotFound: when the registered model or the logged model does not exist.
+        :raises Conflict: when the number is or was in use.
         """
         number = self.model_number(name, lock=True)
         logged = None if model_id is None else self._logged_model(model_id)
@@ -63,18 +72,24 @@ class Registry(RegisteredModels):
             )
             if found:
                 return found[0]
-        version = self._next_version(number)
+        if version is None:
+            version = self._next_version(number)
+        else:
+            self._spend(name, number, version)
+        made = {} if created_at is None else {"created_at": created_at}
         self._connection.execute(
             insert(model_versions).values(
                 model=number,
                 version=version,
-                stage=Stage.NONE.value,
+                stage=self.stage_graph(name).stages[0],
                 source=check_text("source", source, _SOURCE_LIMIT, at_least=1),
                 logged_model=logged,
                 run_id=run_id,
+                run_link=check_text("run link", run_link, _SOURCE_LIMIT),
                 digest=digest,
                 user=check_text("user", user, NAME_LIMIT),
                 description=check_description(description),
+                **made,
             )
         )
         self.set_version_tags(name, version, tags or {})
@@ -85,9 +100,9 @@ class Registry(RegisteredModels):
 
         :raises NotFound: when there is none, or it was deleted.
         """
-        number = self.model_number(name)
-        found = self._select(model_versions.c.model == number, model_versions.c.version == version)
+        found = self._select(*_of(name), model_versions.c.version == version)
         if not found:
+            self.model_number(name)  # a model that is not there is what is missing
             raise NotFound(
                 "model version",
                 f"{name}/{version}",
@@ -98,13 +113,17 @@ class Registry(RegisteredModels):
     def list_versions(self, name: str, *, stage: str | None = None) -> list[ModelVersion]:
         """Return a model's versions, highest number first.
 
-        :param stage: only those that stand there.
+        :param stage: only those that stand there; in any case.
         :raises NotFound: when there is no such model.
+        :raises InvalidInput: when the model has no such stage.
         """
-        where = [model_versions.c.model == self.model_number(name)]
         if stage is not None:
-            where.append(model_versions.c.stage == canonical_stage(stage))
-        return self._select(*where)
+            stage = self.stage_graph(name).canonical(stage)
+            return self._select(*_of(name), model_versions.c.stage == stage)
+        found = self._select(*_of(name))
+        if not found:
+            self.model_number(name)
+        return found
 
     def versions_of(
         self, *, model_id: str | None = None, run_id: str | None = None
@@ -123,16 +142,26 @@ class Registry(RegisteredModels):
         """Return the version with the highest number, None when the model has none."""
         return next(iter(self.list_versions(name)), None)
 
-    def holder(self, name: str, stage: str = Stage.PRODUCTION.value) -> ModelVersion | None:
-        """Return the version in a stage, the highest of several, None when it is free."""
-        return next(iter(self.list_versions(name, stage=stage)), None)
+    def holder(self, name: str, stage: str | None = None) -> ModelVersion | None:
+        """Return the version in a stage, the highest of several, None when it is free.
+
+        :param stage: None means the model's exclusive stage: the version that is live.
+        """
+        graph = self.stage_graph(name)
+        wanted = graph.exclusive if stage is None else graph.canonical(stage)
+        return next(iter(self._select(*_of(name), model_versions.c.stage == wanted)), None)
+
+    def holders(self) -> dict[str, ModelVersion]:
+        """Return the version that is live, by model name, for all models in one query."""
+        return {version.name: version for version in self._select(model_versions.c.live)}
 
     def move(self, name: str, version: int, stage: str) -> ModelVersion:
         """Put one version into a stage, and nothing else: no rule is asked, no history written.
 
+        The database refuses the transaction unless its end finds the transition in the history.
         Callers want :func:`airflow_mltrack.lifecycle.promotion.promote`.
         """
-        self._change(name, version, stage=canonical_stage(stage))
+        self._change(name, version, stage=self.stage_graph(name).canonical(stage))
         return self.get_version(name, version)
 
     def update_version(self, name: str, version: int, *, description: str) -> ModelVersion:
@@ -158,7 +187,7 @@ class Registry(RegisteredModels):
         number = self.model_number(name)
         rows = [
             {"model": number, "version": version, "key": key, "value": value}
-            for key, value in check_tags(tags).items()
+            for key, value in check_tags(tags, REGISTRY_TAG_LIMIT).items()
         ]
         if rows:
             statement = upsert(model_version_tags)
@@ -224,6 +253,23 @@ class Registry(RegisteredModels):
             raise NotFound("logged model", model_id)
         return number
 
+    def spend_versions(self, name: str, up_to: int) -> None:
+        """Give no number up to this one any more: where it was imported from, it was in use."""
+        number, last = self.model_number(name, lock=True), registered_models.c.last_version
+        self._connection.execute(
+            update(registered_models)
+            .where(registered_models.c.id == number, last < up_to)
+            .values(last_version=up_to)
+        )
+
+    def _spend(self, name: str, number: int, version: int) -> None:
+        """Take a version's number, which nobody has had."""
+        v = model_versions.c
+        taken = select(v.version).where(v.model == number, v.version == version)
+        if self._connection.scalar(taken) is not None:
+            raise Conflict("model version", f"{name}/{version}", "the number is or was in use.")
+        self.spend_versions(name, version)
+
     def _next_version(self, number: int) -> int:
         statement = (
             update(registered_models)
@@ -255,6 +301,40 @@ class Registry(RegisteredModels):
     def _select(self, *where: ColumnElement[bool]) -> list[ModelVersion]:
         """Read versions with their tags and aliases in one query, highest number first."""
         v = model_versions
+        query = self._query().where(*where)
+        query = query.order_by(registered_models.c.name, v.c.version.desc())
+        return [_entity(row) for row in self._connection.execute(query)]
+
+    def search_versions(
+        self,
+        *,
+        filter: str = "",  # noqa: A002 - MLflow's name
+        order_by: Sequence[str] = (),
+        max_results: int = 10_000,
+        page_token: str | None = None,
+    ) -> VersionPage:
+        """Return a page of model versions, the ones changed last first.
+
+        :param filter: over ``name``, ``version_number``, ``run_id``, ``source_path``, ``stage``,
+            ``status``, times and ``tags``; see :mod:`airflow_mltrack.store.search_filter`.
+        :param max_results: 1 to 200,000.
+        :raises InvalidInput: as :func:`airflow_mltrack.store.record_search.find_page`.
+        """
+        page = find_page(
+            self._connection,
+            VERSION_KIND,
+            self._query(),
+            filter=filter,
+            order_by=order_by,
+            max_results=max_results,
+            most=MOST_VERSIONS,
+            page_token=page_token,
+        )
+        return VersionPage(tuple(map(_entity, page.rows)), page.next_page_token)
+
+    def _query(self) -> Select[Any]:
+        """Select versions with their tags and aliases."""
+        v = model_versions
         key = (v.c.model, v.c.version)
         tags = (
             select(func.jsonb_object_agg(model_version_tags.c.key, model_version_tags.c.value))
@@ -266,7 +346,7 @@ class Registry(RegisteredModels):
             .where(aliases.c.model == key[0], aliases.c.version == key[1])
             .scalar_subquery()
         )
-        query = (
+        return (
             select(
                 v,
                 registered_models.c.name,
@@ -276,22 +356,13 @@ class Registry(RegisteredModels):
             )
             .join(registered_models, v.c.model == registered_models.c.id)
             .outerjoin(logged_models, v.c.logged_model == logged_models.c.id)
-            .where(~v.c.deleted, *where)
-            .order_by(registered_models.c.name, v.c.version.desc())
+            .where(~v.c.deleted)
         )
-        return [_entity(row) for row in self._connection.execute(query)]
 
 
-def canonical_stage(stage: str) -> str:
-    """Return a stage's name as it is written; names are read without regard to case.
-
-    :raises InvalidInput: when there is no such stage.
-    """
-    known = {item.value.lower(): item.value for item in Stage}
-    found = known.get(stage.strip().lower())
-    if found is None:
-        raise InvalidInput("stage", stage, f"it is one of {', '.join(known.values())}.")
-    return found
+def _of(name: str) -> tuple[ColumnElement[bool], ...]:
+    """Select the versions of a model that is there."""
+    return registered_models.c.name == name, ~registered_models.c.deleted
 
 
 def check_alias(alias: str) -> None:
@@ -326,6 +397,7 @@ def _entity(row: Row[Any]) -> ModelVersion:
         updated_at=row.updated_at,
         model_id=row.model_id,
         run_id=row.run_id,
+        run_link=row.run_link,
         digest=row.digest,
         user=row.user,
         description=row.description,

@@ -43,6 +43,8 @@ class Opening:
     started_at: datetime | None
     identity: RunIdentity | None
     tags: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, object] = field(default_factory=dict)
+    """Of an attempt without identity."""
 
     def parameters(self) -> dict[str, object]:
         """Bind parameters of the statements below."""
@@ -62,7 +64,7 @@ class Opening:
             "task_id": identity.task_id,
             "map_index": identity.map_index,
             "try_number": identity.try_number,
-            "details": dict(identity.details),
+            "details": {**self.details, **identity.details},
             "tag_keys": list(self.tags),
             "tag_values": list(self.tags.values()),
         }
@@ -252,7 +254,7 @@ def _new_attempt(opening: Opening, row: Row[Any]) -> Attempt:
         started_at=row.started_at,
         heartbeat_at=row.heartbeat_at,
         try_number=identity.try_number if identity else None,
-        details=dict(identity.details) if identity else {},
+        details=dict(identity.details if identity else opening.details),
     )
 
 

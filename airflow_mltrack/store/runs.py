@@ -81,6 +81,7 @@ class Runs:
         run_id: str | None = None,
         started_at: datetime | None = None,
         status: RunStatus = RunStatus.RUNNING,
+        watched: bool = True,
     ) -> tuple[Run, Attempt]:
         """Open a run, or the next attempt of one; one round trip when the run is new.
 
@@ -92,6 +93,8 @@ class Runs:
 
         :param name: 1 to 500 characters; None makes one up, such as ``brave-otter-41``.
         :param run_id: the id of an imported run; None makes one.
+        :param watched: whether it will give signs of life; one without identity that does not, such
+            as a run of MLflow's client, is never taken for dead.
         :raises NotFound: when the experiment or the parent does not exist.
         :raises Conflict: when the experiment was deleted, the run id exists, or the attempt key
             belongs to another run.
@@ -108,6 +111,7 @@ class Runs:
             started_at=started_at,
             identity=identity,
             tags=check_tags(tags or {}),
+            details={} if watched else attempt_rows.UNWATCHED,
         )
         return open_run(self._connection, opening)
 
@@ -210,6 +214,21 @@ class Runs:
             self._connection, attempt_id, status, ended_at=ended_at, error=error
         )
 
+    def overwrite_status(
+        self, attempt_id: int, status: RunStatus, *, ended_at: datetime | None = None
+    ) -> bool:
+        """Change an attempt's status whatever it was: MLflow's clients resume runs that ended.
+
+        An attempt of an Airflow task is left as it is: it ends with its task.
+
+        :param ended_at: when it ended; None means now. Ignored for a status that is no end.
+        :return: whether it was changed.
+        :raises NotFound: there is no such attempt.
+        """
+        return attempt_rows.overwrite_status(
+            self._connection, attempt_id, status, ended_at=ended_at
+        )
+
     def heartbeat(self, attempt_id: int) -> None:
         """Note a sign of life of a running attempt."""
         attempt_rows.heartbeat(self._connection, attempt_id)
@@ -277,11 +296,21 @@ class Runs:
 
     def delete(self, run_id: str) -> None:
         """Delete a run; it can be restored."""
-        self._update(run_id, lifecycle=Lifecycle.DELETED.value, deleted_at=func.clock_timestamp())
+        self._update(
+            run_id,
+            lifecycle=Lifecycle.DELETED.value,
+            deleted_at=func.clock_timestamp(),
+            deleted_with_experiment=False,
+        )
 
     def restore(self, run_id: str) -> None:
         """Bring a deleted run back."""
-        self._update(run_id, lifecycle=Lifecycle.ACTIVE.value, deleted_at=None)
+        self._update(
+            run_id,
+            lifecycle=Lifecycle.ACTIVE.value,
+            deleted_at=None,
+            deleted_with_experiment=False,
+        )
 
     def log_params(self, attempt_id: int, params: Mapping[str, str]) -> None:
         """Write params; once for each attempt, the same value again is fine.

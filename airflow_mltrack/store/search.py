@@ -12,6 +12,7 @@ from airflow_mltrack.entities.runs import RunData
 from airflow_mltrack.entities.search import RunPage
 from airflow_mltrack.exceptions import InvalidInput
 from airflow_mltrack.store.run_rows import SELECT_ATTEMPTS, among, attempt_entity
+from airflow_mltrack.store.run_tag_names import ordered_by_attribute, with_attributes
 from airflow_mltrack.store.runs import Runs
 from airflow_mltrack.store.search_filter import OrderTerm, parse, parse_order
 from airflow_mltrack.store.search_order import Phase, SortValue, phases
@@ -78,7 +79,7 @@ class Search:
         found_phases = phases(
             terms,
             experiment_ids=wanted,
-            node=parse(filter),
+            node=with_attributes(parse(filter)),
             restrict=lambda run: _restrictions(run, view, parent_run_id, dag_ids),
         )
         search = fingerprint(wanted, filter, list(order_by), view, parent_run_id)
@@ -131,7 +132,7 @@ class Search:
 def _order(order_by: Sequence[str]) -> list[OrderTerm]:
     terms: list[OrderTerm] = []
     for text in order_by:
-        term = parse_order(text)
+        term = ordered_by_attribute(parse_order(text))
         if term.field in [other.field for other in terms]:
             raise InvalidInput("order_by", text, "each field is given once.")
         terms.append(term)

@@ -15,6 +15,7 @@ doubled quotes inside quotes, times in ISO form, and numbers compared with param
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
@@ -50,7 +51,7 @@ class Entity(str, Enum):
     DATASET = "dataset"
 
 
-_ENTITIES = {
+ENTITIES = {
     "metric": Entity.METRIC,
     "metrics": Entity.METRIC,
     "param": Entity.PARAM,
@@ -83,13 +84,31 @@ ATTRIBUTES = {
     "attempt": Kind.NUMBER,
 }
 """Attributes of a run that can be searched; ``duration`` is in milliseconds."""
-_ATTRIBUTE_ALIASES = {
-    "run name": "run_name",
-    "name": "run_name",
-    "user": "user_id",
-    "created": "start_time",
-}
 DATASET_KEYS = ("name", "digest", "context")
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What a filter over one kind of record may name."""
+
+    record: str
+    """What is searched, for example ``run``."""
+    attributes: Mapping[str, Kind]
+    """An attribute that several kinds of record have is of one kind in all of them."""
+    aliases: Mapping[str, str]
+    """Other spellings of attributes, in lower case."""
+    entities: Mapping[str, Entity]
+    """Prefix before the dot, in lower case, to what it means."""
+    example: str
+    """Fields to name where something else was found."""
+
+    def kind(self, field: Field) -> Kind:
+        """Say what the values of a field are."""
+        if field.entity is Entity.ATTRIBUTE:
+            return self.attributes[field.key]
+        return Kind.NUMBER if field.entity is Entity.METRIC else Kind.TEXT
+
+
 _ORDERING = ("<", "<=", ">", ">=")
 _SIGNS = ("=", "!=", *_ORDERING)
 _KEYWORDS = ("AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ILIKE")
@@ -104,10 +123,8 @@ class Field:
 
     @property
     def kind(self) -> Kind:
-        """What its values are."""
-        if self.entity is Entity.ATTRIBUTE:
-            return ATTRIBUTES[self.key]
-        return Kind.NUMBER if self.entity is Entity.METRIC else Kind.TEXT
+        """What its values are, for a field of a run."""
+        return RUNS.kind(self)
 
 
 Value: TypeAlias = "str | float | datetime | tuple[str, ...] | None"
@@ -158,27 +175,46 @@ class OrderTerm:
     descending: bool = False
 
 
-def parse(text: str) -> Node:
+RUNS = Vocabulary(
+    record="run",
+    attributes=ATTRIBUTES,
+    aliases={
+        "run name": "run_name",
+        "name": "run_name",
+        "user": "user_id",
+        "created": "start_time",
+    },
+    entities=ENTITIES,
+    example="metrics.auc, params.depth, tags.team or status",
+)
+"""What run search knows."""
+
+
+def parse(text: str, vocabulary: Vocabulary = RUNS) -> Node:
     """Read a filter; the empty one matches everything.
 
+    :param vocabulary: what it may name.
     :raises InvalidFilter: says at which character it went wrong and what was expected there.
     """
-    return _Parser(text).filter()
+    return _Parser(text, vocabulary).filter()
 
 
-def parse_order(text: str) -> OrderTerm:
+def parse_order(text: str, vocabulary: Vocabulary = RUNS) -> OrderTerm:
     """Read one ``order_by`` entry.
 
+    :param vocabulary: what it may name.
+
     :raises InvalidFilter: says at which character it went wrong and what was expected there.
     """
-    return _Parser(text).order()
+    return _Parser(text, vocabulary).order()
 
 
 class _Parser:
     """Recursive descent over the tokens of one text."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, vocabulary: Vocabulary) -> None:
         self._text = text
+        self._known_names = vocabulary
         self._tokens = tokenize(text)
         self._next = 0
         self._depth = 0
@@ -262,7 +298,7 @@ class _Parser:
 
     def _match(self, field: Field) -> Node:
         expected = ", ".join(_SIGNS) + ", IS NULL"
-        if field.kind is not Kind.TEXT:
+        if self._known_names.kind(field) is not Kind.TEXT:
             raise self._error(f"one of {expected}")
         negated = self._negated()
         if not self._peek().is_word("LIKE", "ILIKE", "IN"):
@@ -282,14 +318,19 @@ class _Parser:
         if token.kind in ("double", "backtick"):
             return self._known(Entity.ATTRIBUTE, self._take().text, token.position)
         if token.kind != "word" or token.text.upper() in _KEYWORDS:
-            raise self._error("a field such as metrics.auc, params.depth, tags.team or status")
+            raise self._error(f"a field such as {self._known_names.example}")
         self._take()
         prefix, dot, key = token.text.partition(".")
         if not dot:
             return self._known(Entity.ATTRIBUTE, token.text, token.position)
-        entity = _ENTITIES.get(prefix.lower())
+        entity = self._known_names.entities.get(prefix.lower())
         if entity is None:
-            raise self._error("metrics, params, tags, attributes or datasets", token.position)
+            known: dict[Entity, str] = {}
+            for name, meant in self._known_names.entities.items():
+                if name.endswith("s"):
+                    known.setdefault(meant, name)
+            *first, last = known.values()
+            raise self._error(f"{', '.join(first)} or {last}", token.position)
         position = token.position + len(prefix) + 1
         return self._known(entity, key or self._quoted_key(token), position)
 
@@ -302,10 +343,12 @@ class _Parser:
     def _known(self, entity: Entity, key: str, position: int) -> Field:
         if entity is Entity.ATTRIBUTE:
             lowered = key.lower()
-            key = _ATTRIBUTE_ALIASES.get(lowered, lowered)
-            if key not in ATTRIBUTES:
-                known = ", ".join(ATTRIBUTES)
-                raise self._error(f"an attribute ({known}) or metrics., params., tags.", position)
+            key = self._known_names.aliases.get(lowered, lowered)
+            if key not in self._known_names.attributes:
+                known = ", ".join(self._known_names.attributes)
+                others = [f"{name}." for name in ("metrics", "params", "tags")]
+                others = [name for name in others if name[:-1] in self._known_names.entities]
+                raise self._error(f"an attribute ({known}) or {', '.join(others)}", position)
         if entity is Entity.DATASET and key not in DATASET_KEYS:
             raise self._error(f"one of {', '.join(DATASET_KEYS)}", position)
         if not key:
@@ -313,9 +356,10 @@ class _Parser:
         return Field(entity, key)
 
     def _value(self, field: Field, sign: str) -> str | float | datetime:
-        if field.kind is Kind.NUMBER:
+        kind = self._known_names.kind(field)
+        if kind is Kind.NUMBER:
             return self._number("a number")
-        if field.kind is Kind.TIME:
+        if kind is Kind.TIME:
             return self._time()
         if field.entity in (Entity.PARAM, Entity.TAG) and self._peek().kind == "number":
             return self._number("a number")

@@ -186,7 +186,7 @@ def _walk(search: _Search, after: Sequence[SortValue] | None) -> Select[Any]:
     entries = _entries(search, latest_metrics.c.value < NAN)
     first = search.terms[0]
     key = SortKey(entries.c.value, first.descending, _python_type(first.field))
-    ordered = select(entries).order_by(_direction(key))
+    ordered = select(entries).order_by(direction(key))
     if after is not None:
         ordered = ordered.where(_not_before(key, after[0]))
     entry = ordered.limit(_FIRST_ENTRIES).subquery("entry")
@@ -248,8 +248,8 @@ def _select(
             keys += _keys(value, term)
     columns = [key.expression.label(f"sort_{place}") for place, key in enumerate(keys)]
     query = select(run.c.run_id, *columns).select_from(source).where(*conditions)
-    query = query.order_by(*map(_direction, keys))
-    return query if after is None else query.where(_beyond(keys, after))
+    query = query.order_by(*map(direction, keys))
+    return query if after is None else query.where(beyond(keys, after))
 
 
 def _types(field: Field) -> tuple[type, ...]:
@@ -263,7 +263,7 @@ def _attribute_keys(term: OrderTerm, run: FromClause) -> tuple[SortKey, ...]:
     if is_nullable(term.field.key):
         return _keys(value, term)
     kind = _python_type(term.field)
-    return (SortKey(_bytewise(value) if kind is str else value, term.descending, kind),)
+    return (SortKey(bytewise(value) if kind is str else value, term.descending, kind),)
 
 
 def _keys(value: Expression, term: OrderTerm) -> tuple[SortKey, ...]:
@@ -276,7 +276,7 @@ def _keys(value: Expression, term: OrderTerm) -> tuple[SortKey, ...]:
         is_absent = case((value.is_(None), 2), (value == NAN, 1), else_=0)
         value = func.nullif(value, NAN)
     filled: Expression = func.coalesce(value, nothing, type_=value.type)
-    filled = _bytewise(filled) if kind is str else filled
+    filled = bytewise(filled) if kind is str else filled
     return SortKey(is_absent, False, int), SortKey(filled, term.descending, kind)
 
 
@@ -286,7 +286,7 @@ def _python_type(field: Field) -> type:
     return str if field.kind is Kind.TEXT else _ATTRIBUTE_TYPES.get(field.key, float)
 
 
-def _bytewise(text: Expression) -> Expression:
+def bytewise(text: Expression) -> Expression:
     """Order text the same way in every database, whatever its locale."""
     return text.collate("C")
 
@@ -311,7 +311,7 @@ def _of_experiments(rows: Select[Any], column: Expression, search: _Search) -> F
     return (each[0] if len(each) == 1 else union_all(*each)).subquery()
 
 
-def _beyond(keys: Sequence[SortKey], values: Sequence[SortValue]) -> Condition:
+def beyond(keys: Sequence[SortKey], values: Sequence[SortValue]) -> Condition:
     """Select rows after the one with these sort values."""
     bounds = [_bound(key, value) for key, value in zip(keys, values, strict=True)]
     rest: Condition = false()
@@ -329,7 +329,8 @@ def _not_before(key: SortKey, value: SortValue) -> Condition:
     return not_(before)
 
 
-def _direction(key: SortKey) -> Expression:
+def direction(key: SortKey) -> Expression:
+    """Return the term of ORDER BY for a key."""
     return key.expression.desc() if key.descending else key.expression.asc()
 
 

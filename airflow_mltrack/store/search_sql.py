@@ -35,8 +35,8 @@ from sqlalchemy.sql import operators as op
 
 from airflow_mltrack.store.run_rows import among
 from airflow_mltrack.store.search_filter import And, Comparison, Entity, Field, Kind, Node, Not, Or
+from airflow_mltrack.store.table_columns import INDEXED_TEXT
 from airflow_mltrack.store.tables import (
-    INDEXED_TEXT,
     datasets,
     inputs,
     latest_metrics,
@@ -75,15 +75,15 @@ def condition(node: Node, run: FromClause, *, probing: bool = False) -> Conditio
         return _attribute_condition(node, run)
     query, value = _rows(node.field, run, probing=probing)
     if node.operator not in ("IS NULL", "IS NOT NULL"):
-        query = query.where(_compared(node, value))
+        query = query.where(compared(node, value))
     found = query.exists()
     return not_(found) if node.operator == "IS NULL" else found
 
 
 def metric_condition(operator: str, value: Expression, number: float) -> Condition:
     """Compare a metric's value with a number."""
-    compared = cast("Condition", _ORDERING[operator](value, _double(number)))
-    return and_(compared, value < NAN) if operator in (">", ">=") else compared
+    matches = cast("Condition", _ORDERING[operator](value, _double(number)))
+    return and_(matches, value < NAN) if operator in (">", ">=") else matches
 
 
 def attribute(key: str, run: FromClause) -> Expression:
@@ -130,7 +130,8 @@ def _rows(field: Field, run: FromClause, *, probing: bool) -> tuple[Select[Any],
     return query, row.c.value
 
 
-def _compared(node: Comparison, value: Expression) -> Condition:
+def compared(node: Comparison, value: Expression) -> Condition:
+    """Compare the value of a metric, param, tag or data set as a filter says."""
     if node.field.entity is Entity.METRIC:
         return metric_condition(node.operator, value, cast("float", node.value))
     if isinstance(node.value, float):
@@ -149,14 +150,18 @@ def _attribute_condition(node: Comparison, run: FromClause) -> Condition:
         matches = _text_condition(node.operator, parent.c.run_id, node.value)
         return exists().where(parent.c.id == run.c.parent_id, matches)
     column = attribute(key, run)
-    compared = _attribute_compared(node, column)
-    return and_(compared, column.is_not(None)) if is_nullable(key) else compared
+    matches = attribute_compared(node, column, node.field.kind)
+    return and_(matches, column.is_not(None)) if is_nullable(key) else matches
 
 
-def _attribute_compared(node: Comparison, column: Expression) -> Condition:
-    if node.field.kind is Kind.TIME:
+def attribute_compared(node: Comparison, column: Expression, kind: Kind) -> Condition:
+    """Compare an attribute as a filter says.
+
+    :param kind: what its values are.
+    """
+    if kind is Kind.TIME:
         return _time_condition(node.operator, column, cast("float | datetime", node.value))
-    if node.field.kind is Kind.NUMBER:
+    if kind is Kind.NUMBER:
         number = _double(cast("float", node.value))
         return cast("Condition", _ORDERING[node.operator](column, number))
     return _text_condition(node.operator, column, node.value)
@@ -193,8 +198,8 @@ def _as_number(operator: str, column: Expression, number: float) -> Condition:
     exact = sql_cast(bindparam(None, Decimal(repr(number)), type_=Numeric), Numeric)
     if operator == "!=":
         return as_number.is_distinct_from(exact)
-    compared = cast("Condition", _ORDERING[operator](as_number, exact))
-    return func.coalesce(compared, false())
+    matches = cast("Condition", _ORDERING[operator](as_number, exact))
+    return func.coalesce(matches, false())
 
 
 def _time_condition(operator: str, column: Expression, moment: float | datetime) -> Condition:

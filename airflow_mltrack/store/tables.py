@@ -10,82 +10,39 @@ from __future__ import annotations
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     Double,
-    ForeignKey,
     ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
-    Text,
     UniqueConstraint,
-    func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
-        "uq": "%(table_name)s_%(column_0_N_name)s_key",
-        "ck": "%(table_name)s_%(constraint_name)s_check",
-        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
-        "pk": "%(table_name)s_pkey",
-    }
+from airflow_mltrack.store.table_columns import (
+    INDEXED_TEXT,
+    flag,
+    json_column,
+    metadata,
+    moment,
+    number_column,
+    refers,
+    text_column,
 )
-
-INDEXED_TEXT = 256
-"""Characters of a long text that go into an index: Postgres refuses index rows over 2,704 bytes."""
-
-
-def _number() -> Column[int]:
-    return Column("id", BigInteger, Identity(always=False), primary_key=True)
-
-
-def _moment(name: str, *, now: bool = False, nullable: bool = False) -> Column[object]:
-    default = func.clock_timestamp() if now else None
-    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=default)
-
-
-def _json(name: str) -> Column[object]:
-    return Column(name, JSONB, nullable=False, server_default=text("'{}'::jsonb"))
-
-
-def _text(name: str, *, nullable: bool = False, default: str | None = None) -> Column[str]:
-    server_default = None if default is None else text(f"'{default}'")
-    return Column(name, Text, nullable=nullable, server_default=server_default)
-
-
-def _flag(name: str, *, default: bool) -> Column[bool]:
-    server_default = text("true" if default else "false")
-    return Column(name, Boolean, nullable=False, server_default=server_default)
-
-
-def _refers(name: str, target: str, *, nullable: bool = False, **options: object) -> Column[int]:
-    return Column(
-        name,
-        BigInteger,
-        ForeignKey(target, ondelete="CASCADE"),
-        nullable=nullable,
-        **options,  # type: ignore[arg-type]
-    )
-
 
 experiments = Table(
     "experiments",
     metadata,
     Column("id", BigInteger, Identity(always=False, minvalue=0, start=1), primary_key=True),
-    _text("name"),
-    _text("artifact_root"),
-    _text("lifecycle", default="active"),
-    _moment("created_at", now=True),
-    _moment("updated_at", now=True),
+    text_column("name"),
+    text_column("artifact_root"),
+    text_column("lifecycle", default="active"),
+    moment("created_at", now=True),
+    moment("updated_at", now=True),
     UniqueConstraint("name"),
     CheckConstraint("lifecycle in ('active', 'deleted')", name="lifecycle"),
 )
@@ -93,34 +50,35 @@ experiments = Table(
 experiment_tags = Table(
     "experiment_tags",
     metadata,
-    _refers("experiment_id", "experiments.id"),
-    _text("key"),
-    _text("value"),
+    refers("experiment_id", "experiments.id"),
+    text_column("key"),
+    text_column("value"),
     PrimaryKeyConstraint("experiment_id", "key"),
 )
 
 runs = Table(
     "runs",
     metadata,
-    _number(),
-    _text("run_id"),
-    _refers("experiment_id", "experiments.id"),
-    _text("name"),
-    _refers("parent_id", "runs.id", nullable=True),
-    _text("status"),
-    _text("lifecycle", default="active"),
-    _moment("deleted_at", nullable=True),
-    _moment("started_at"),
-    _moment("ended_at", nullable=True),
-    _text("user", default=""),
-    _text("logical_key", nullable=True),
-    _text("dag_id", nullable=True),
-    _text("dag_run_id", nullable=True),
-    _text("task_id", nullable=True),
+    number_column(),
+    text_column("run_id"),
+    refers("experiment_id", "experiments.id"),
+    text_column("name"),
+    refers("parent_id", "runs.id", nullable=True),
+    text_column("status"),
+    text_column("lifecycle", default="active"),
+    moment("deleted_at", nullable=True),
+    flag("deleted_with_experiment", default=False),
+    moment("started_at"),
+    moment("ended_at", nullable=True),
+    text_column("user", default=""),
+    text_column("logical_key", nullable=True),
+    text_column("dag_id", nullable=True),
+    text_column("dag_run_id", nullable=True),
+    text_column("task_id", nullable=True),
     Column("map_index", Integer, nullable=False, server_default=text("-1")),
     Column("attempt_id", BigInteger, nullable=True),
     Column("attempt_number", Integer, nullable=False, server_default=text("0")),
-    _text("artifact_root", default=""),
+    text_column("artifact_root", default=""),
     UniqueConstraint("run_id"),
     UniqueConstraint("logical_key"),
     CheckConstraint("lifecycle in ('active', 'deleted')", name="lifecycle"),
@@ -137,17 +95,17 @@ runs = Table(
 attempts = Table(
     "attempts",
     metadata,
-    _number(),
-    _refers("run", "runs.id"),
+    number_column(),
+    refers("run", "runs.id"),
     Column("number", Integer, nullable=False),
-    _text("attempt_key", nullable=True),
-    _text("status"),
-    _moment("started_at"),
-    _moment("ended_at", nullable=True),
-    _moment("heartbeat_at", now=True),
+    text_column("attempt_key", nullable=True),
+    text_column("status"),
+    moment("started_at"),
+    moment("ended_at", nullable=True),
+    moment("heartbeat_at", now=True),
     Column("try_number", Integer),
-    _json("details"),
-    _text("error", nullable=True),
+    json_column("details"),
+    text_column("error", nullable=True),
     UniqueConstraint("run", "number"),
     UniqueConstraint("attempt_key"),
     CheckConstraint(
@@ -159,10 +117,10 @@ attempts = Table(
 run_tags = Table(
     "run_tags",
     metadata,
-    _refers("run", "runs.id"),
+    refers("run", "runs.id"),
     Column("experiment_id", BigInteger, nullable=False),
-    _text("key"),
-    _text("value"),
+    text_column("key"),
+    text_column("value"),
     PrimaryKeyConstraint("run", "key"),
     Index(
         "run_tags_search_idx", "experiment_id", "key", text(f"left(value, {INDEXED_TEXT})"), "run"
@@ -172,12 +130,12 @@ run_tags = Table(
 params = Table(
     "params",
     metadata,
-    _refers("attempt", "attempts.id"),
+    refers("attempt", "attempts.id"),
     Column("run", BigInteger, nullable=False),
     Column("experiment_id", BigInteger, nullable=False),
-    _text("key"),
-    _text("value"),
-    _flag("current", default=True),
+    text_column("key"),
+    text_column("value"),
+    flag("current", default=True),
     PrimaryKeyConstraint("attempt", "key"),
     Index(
         "params_search_idx",
@@ -193,14 +151,14 @@ params = Table(
 latest_metrics = Table(
     "latest_metrics",
     metadata,
-    _refers("attempt", "attempts.id"),
+    refers("attempt", "attempts.id"),
     Column("run", BigInteger, nullable=False),
     Column("experiment_id", BigInteger, nullable=False),
-    _text("key"),
+    text_column("key"),
     Column("value", Double, nullable=False),
     Column("step", BigInteger, nullable=False),
     Column("timestamp", BigInteger, nullable=False),
-    _flag("current", default=True),
+    flag("current", default=True),
     PrimaryKeyConstraint("attempt", "key"),
     Index(
         "latest_metrics_order_idx",
@@ -217,8 +175,8 @@ latest_metrics = Table(
 metric_chunks = Table(
     "metric_chunks",
     metadata,
-    _refers("attempt", "attempts.id"),
-    _text("key"),
+    refers("attempt", "attempts.id"),
+    text_column("key"),
     Column("batch", BigInteger, nullable=False),
     Column("points", Integer, nullable=False),
     Column("first_step", BigInteger, nullable=False),
@@ -235,24 +193,24 @@ compression: it would cost seven eighths of the time of writing and save a third
 datasets = Table(
     "datasets",
     metadata,
-    _number(),
-    _refers("experiment_id", "experiments.id"),
-    _text("name"),
-    _text("digest"),
-    _text("source_type"),
-    _text("source"),
-    _json("schema"),
-    _json("profile"),
+    number_column(),
+    refers("experiment_id", "experiments.id"),
+    text_column("name"),
+    text_column("digest"),
+    text_column("source_type"),
+    text_column("source"),
+    json_column("schema"),
+    json_column("profile"),
     UniqueConstraint("experiment_id", "name", "digest"),
 )
 
 inputs = Table(
     "inputs",
     metadata,
-    _refers("attempt", "attempts.id"),
-    _refers("dataset", "datasets.id"),
-    _text("context", default=""),
-    _json("tags"),
+    refers("attempt", "attempts.id"),
+    refers("dataset", "datasets.id"),
+    text_column("context", default=""),
+    json_column("tags"),
     PrimaryKeyConstraint("attempt", "dataset", "context"),
     Index(None, "dataset"),
 )
@@ -260,21 +218,22 @@ inputs = Table(
 logged_models = Table(
     "logged_models",
     metadata,
-    _number(),
-    _text("model_id"),
-    _refers("experiment_id", "experiments.id"),
-    _text("name"),
-    _text("status"),
-    _text("status_message", default=""),
-    _refers("run", "runs.id", nullable=True),
-    _refers("attempt", "attempts.id", nullable=True),
-    _text("artifact_root"),
-    _text("digest", nullable=True),
-    _text("model_type", default=""),
+    number_column(),
+    text_column("model_id"),
+    refers("experiment_id", "experiments.id"),
+    text_column("name"),
+    text_column("status"),
+    text_column("status_message", default=""),
+    refers("run", "runs.id", nullable=True),
+    refers("attempt", "attempts.id", nullable=True),
+    text_column("artifact_root"),
+    text_column("digest", nullable=True),
+    text_column("model_type", default=""),
     Column("size", BigInteger),
-    _json("manifest"),
-    _moment("created_at", now=True),
-    _moment("updated_at", now=True),
+    json_column("manifest"),
+    moment("created_at", now=True),
+    moment("updated_at", now=True),
+    moment("deleted_at", nullable=True),
     UniqueConstraint("model_id"),
     CheckConstraint("status in ('PENDING', 'READY', 'FAILED')", name="status"),
     CheckConstraint("status <> 'READY' or digest is not null", name="ready_has_digest"),
@@ -282,18 +241,76 @@ logged_models = Table(
     Index(None, "run"),
 )
 
+logged_model_params = Table(
+    "logged_model_params",
+    metadata,
+    refers("logged_model", "logged_models.id"),
+    text_column("key"),
+    text_column("value"),
+    PrimaryKeyConstraint("logged_model", "key"),
+)
+
+logged_model_tags = Table(
+    "logged_model_tags",
+    metadata,
+    refers("logged_model", "logged_models.id"),
+    text_column("key"),
+    text_column("value"),
+    PrimaryKeyConstraint("logged_model", "key"),
+)
+
+logged_model_metrics = Table(
+    "logged_model_metrics",
+    metadata,
+    number_column(),
+    refers("logged_model", "logged_models.id"),
+    refers("run", "runs.id"),
+    text_column("key"),
+    Column("value", Double, nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("timestamp", BigInteger, nullable=False),
+    text_column("dataset_name", default=""),
+    text_column("dataset_digest", default=""),
+    Index(
+        "logged_model_metrics_once_key",
+        "logged_model",
+        "key",
+        "step",
+        "timestamp",
+        "value",
+        "run",
+        "dataset_name",
+        "dataset_digest",
+        unique=True,
+    ),
+)
+"""Metrics that a run measured about a model, and on which data set; empty text where on none."""
+
+run_models = Table(
+    "run_models",
+    metadata,
+    refers("attempt", "attempts.id"),
+    text_column("direction"),
+    text_column("model_id"),
+    Column("step", BigInteger, nullable=False, server_default=text("0")),
+    PrimaryKeyConstraint("attempt", "direction", "model_id"),
+    CheckConstraint("direction in ('input', 'output')", name="direction"),
+    Index(None, "model_id"),
+)
+"""Logged models that an attempt read or produced."""
+
 artifacts = Table(
     "artifacts",
     metadata,
-    _number(),
-    _refers("attempt", "attempts.id", nullable=True),
-    _refers("logged_model", "logged_models.id", nullable=True),
-    _text("path"),
-    _text("key"),
+    number_column(),
+    refers("attempt", "attempts.id", nullable=True),
+    refers("logged_model", "logged_models.id", nullable=True),
+    text_column("path"),
+    text_column("key"),
     Column("size", BigInteger, nullable=False),
-    _text("sha256"),
-    _text("content_type"),
-    _moment("created_at", now=True),
+    text_column("sha256"),
+    text_column("content_type"),
+    moment("created_at", now=True),
     CheckConstraint("num_nonnulls(attempt, logged_model) = 1", name="one_owner"),
     CheckConstraint("length(sha256) = 64", name="sha256"),
     Index(
@@ -312,139 +329,15 @@ artifacts = Table(
     ),
 )
 
-registered_models = Table(
-    "registered_models",
-    metadata,
-    _number(),
-    _text("name"),
-    _text("description", default=""),
-    _json("gates"),
-    _flag("requires_verdict", default=False),
-    Column("last_version", Integer, nullable=False, server_default=text("0")),
-    _flag("deleted", default=False),
-    _moment("created_at", now=True),
-    _moment("updated_at", now=True),
-    UniqueConstraint("name"),
-)
-"""The row of a deleted model stays: a model made again under its name goes on counting, because
-history and verdicts speak of versions by name and number."""
-
-registered_model_tags = Table(
-    "registered_model_tags",
-    metadata,
-    _refers("model", "registered_models.id"),
-    _text("key"),
-    _text("value"),
-    PrimaryKeyConstraint("model", "key"),
-)
-
-model_versions = Table(
-    "model_versions",
-    metadata,
-    _refers("model", "registered_models.id"),
-    Column("version", Integer, nullable=False),
-    _text("stage", default="None"),
-    _text("source"),
-    Column("logged_model", BigInteger, ForeignKey("logged_models.id"), nullable=True),
-    _text("run_id", nullable=True),
-    _text("digest", nullable=True),
-    _text("user", default=""),
-    _text("description", default=""),
-    _text("status", default="READY"),
-    _flag("deleted", default=False),
-    _moment("created_at", now=True),
-    _moment("updated_at", now=True),
-    PrimaryKeyConstraint("model", "version"),
-    CheckConstraint("stage in ('None', 'Staging', 'Production', 'Archived')", name="stage"),
-    Index(
-        "model_versions_one_production",
-        "model",
-        unique=True,
-        postgresql_where=text("stage = 'Production' and not deleted"),
-    ),
-    Index(None, "logged_model"),
-    Index(None, "run_id"),
-)
-
-model_version_tags = Table(
-    "model_version_tags",
-    metadata,
-    Column("model", BigInteger, nullable=False),
-    Column("version", Integer, nullable=False),
-    _text("key"),
-    _text("value"),
-    PrimaryKeyConstraint("model", "version", "key"),
-    ForeignKeyConstraint(
-        ["model", "version"], ["model_versions.model", "model_versions.version"], ondelete="CASCADE"
-    ),
-)
-
-aliases = Table(
-    "aliases",
-    metadata,
-    Column("model", BigInteger, nullable=False),
-    _text("alias"),
-    Column("version", Integer, nullable=False),
-    PrimaryKeyConstraint("model", "alias"),
-    ForeignKeyConstraint(
-        ["model", "version"], ["model_versions.model", "model_versions.version"], ondelete="CASCADE"
-    ),
-)
-
-verdicts = Table(
-    "verdicts",
-    metadata,
-    _number(),
-    _text("verdict_id"),
-    _text("name"),
-    Column("version", Integer, nullable=False),
-    Column("passed", Boolean, nullable=False),
-    _text("package_digest"),
-    _json("policy"),
-    _text("policy_digest"),
-    _text("dataset_name"),
-    _text("dataset_digest"),
-    Column("checks", JSONB, nullable=False),
-    Column("champion_version", Integer),
-    _text("actor", default=""),
-    _text("run_id", nullable=True),
-    _json("details"),
-    _moment("created_at", now=True),
-    _moment("valid_until", nullable=True),
-    UniqueConstraint("verdict_id"),
-    Index(None, "name", "version", "id"),
-)
-"""By name, not by key: a verdict outlives the model it judged. The number orders verdicts whatever
-the clocks of those who made them say."""
-
-history = Table(
-    "history",
-    metadata,
-    _number(),
-    _text("name"),
-    Column("version", Integer),
-    _text("kind"),
-    _text("actor"),
-    _moment("at"),
-    _json("payload"),
-    _text("previous_hash"),
-    _text("hash"),
-    UniqueConstraint("name", "previous_hash"),
-    UniqueConstraint("hash"),
-    Index(None, "name", "id"),
-)
-"""Append-only: a trigger refuses UPDATE, DELETE and TRUNCATE. One hash chain for each model name;
-the unique ``previous_hash`` keeps two writers from forking it."""
-
 lineage = Table(
     "lineage",
     metadata,
-    _text("source_kind"),
-    _text("source_id"),
-    _text("target_kind"),
-    _text("target_id"),
-    _text("relation"),
-    _moment("created_at", now=True),
+    text_column("source_kind"),
+    text_column("source_id"),
+    text_column("target_kind"),
+    text_column("target_id"),
+    text_column("relation"),
+    moment("created_at", now=True),
     PrimaryKeyConstraint("source_kind", "source_id", "target_kind", "target_id", "relation"),
     Index(None, "target_kind", "target_id"),
 )
@@ -452,30 +345,30 @@ lineage = Table(
 sweeps = Table(
     "sweeps",
     metadata,
-    _refers("run", "runs.id", primary_key=True),
-    _json("spec"),
-    _text("metric"),
-    _text("direction"),
+    refers("run", "runs.id", primary_key=True),
+    json_column("spec"),
+    text_column("metric"),
+    text_column("direction"),
     Column("n_trials", Integer, nullable=False),
-    _flag("closed", default=False),
+    flag("closed", default=False),
     CheckConstraint("direction in ('maximize', 'minimize')", name="direction"),
 )
 
 trials = Table(
     "trials",
     metadata,
-    _refers("sweep", "sweeps.run"),
+    refers("sweep", "sweeps.run"),
     Column("number", Integer, nullable=False),
-    _json("params"),
-    _text("state", default="WAITING"),
-    _refers("run", "runs.id", nullable=True),
+    json_column("params"),
+    text_column("state", default="WAITING"),
+    refers("run", "runs.id", nullable=True),
     Column("value", Double),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    _text("claimed_by", nullable=True),
-    _text("worker", nullable=True),
-    _moment("claimed_at", nullable=True),
-    _text("error", nullable=True),
-    _json("notes"),
+    text_column("claimed_by", nullable=True),
+    text_column("worker", nullable=True),
+    moment("claimed_at", nullable=True),
+    text_column("error", nullable=True),
+    json_column("notes"),
     PrimaryKeyConstraint("sweep", "number"),
     CheckConstraint(
         "state in ('WAITING', 'RUNNING', 'COMPLETE', 'PRUNED', 'FAILED')", name="state"

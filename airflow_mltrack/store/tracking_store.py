@@ -7,22 +7,26 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
+from airflow_mltrack.store.approvals import Approvals
 from airflow_mltrack.store.artifacts import Artifacts
 from airflow_mltrack.store.engine import begin, make_engine
 from airflow_mltrack.store.experiments import Experiments
+from airflow_mltrack.store.export_rows import ExportRows
 from airflow_mltrack.store.history import History
 from airflow_mltrack.store.inputs import Inputs
 from airflow_mltrack.store.lineage import Lineage
 from airflow_mltrack.store.metrics import Metrics
 from airflow_mltrack.store.models import Models
 from airflow_mltrack.store.registry import Registry
+from airflow_mltrack.store.run_models import RunModels
 from airflow_mltrack.store.runs import Runs
 from airflow_mltrack.store.schema import HEAD, check_schema, current_revision, upgrade_schema
 from airflow_mltrack.store.search import Search
 from airflow_mltrack.store.sweeps import Sweeps
 from airflow_mltrack.store.verdicts import Verdicts
+from airflow_mltrack.store.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,6 +46,13 @@ class Transaction:
         """Return the database's clock: one for all workers."""
         now: datetime = self.connection.execute(select(func.clock_timestamp())).scalar_one()
         return now
+
+    def freeze(self) -> None:
+        """See one state of the database from here on, and write nothing.
+
+        It is the first call in its transaction.
+        """
+        self.connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
 
     @cached_property
     def experiments(self) -> Experiments:
@@ -79,6 +90,11 @@ class Transaction:
         return Models(self.connection)
 
     @cached_property
+    def run_models(self) -> RunModels:
+        """Logged models that attempts read or produced."""
+        return RunModels(self.connection)
+
+    @cached_property
     def registry(self) -> Registry:
         """Registered models, versions, stages, aliases."""
         return Registry(self.connection)
@@ -89,9 +105,19 @@ class Transaction:
         return Verdicts(self.connection)
 
     @cached_property
+    def approvals(self) -> Approvals:
+        """Answers of people who were asked to approve a move."""
+        return Approvals(self.connection)
+
+    @cached_property
     def history(self) -> History:
         """The append-only history of registered models."""
         return History(self.connection)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Addresses outside, and what they are to hear."""
+        return Webhooks(self.connection)
 
     @cached_property
     def lineage(self) -> Lineage:
@@ -102,6 +128,11 @@ class Transaction:
     def sweeps(self) -> Sweeps:
         """Sweeps and their trials."""
         return Sweeps(self.connection)
+
+    @cached_property
+    def export(self) -> ExportRows:
+        """Everything, table by table, for analysis elsewhere."""
+        return ExportRows(self.connection)
 
 
 class TrackingStore:

@@ -13,7 +13,8 @@ from sqlalchemy.engine import Connection
 from airflow_mltrack.entities.verdicts import CheckResult, Verdict
 from airflow_mltrack.exceptions import InvalidInput, NotFound
 from airflow_mltrack.store.canonical_json import canonical_value
-from airflow_mltrack.store.tables import verdicts
+from airflow_mltrack.store.registry_tables import verdicts
+from airflow_mltrack.store.row_digest import row_digest
 
 _CHECK_FIELDS = frozenset(spec.name for spec in fields(CheckResult))
 
@@ -58,6 +59,16 @@ class Verdicts:
         )
         row = self._connection.execute(query).first()
         return None if row is None else _entity(row)
+
+    def digests(self, name: str, verdict_id: str | None = None) -> dict[str, str]:
+        """Return verdict id to digest, for every verdict about a model or for one of them.
+
+        The history holds the same digests; see :mod:`airflow_mltrack.store.row_digest`.
+        """
+        query = select(verdicts).where(verdicts.c.name == name)
+        if verdict_id is not None:
+            query = query.where(verdicts.c.verdict_id == verdict_id)
+        return {row.verdict_id: row_digest(row) for row in self._connection.execute(query)}
 
     def list(self, name: str, version: int | None = None) -> list[Verdict]:
         """Return the verdicts about a model or one of its versions, newest first."""

@@ -114,6 +114,34 @@ def _fill(
     return client.transact(finalize)
 
 
+def complete_model(client: TrackingClient, model_id: str) -> LoggedModel:
+    """Close a model whose files were uploaded one by one, as MLflow's clients do.
+
+    Its digest is that of :func:`~airflow_mltrack.model_package.manifest.digest_of_files` over what
+    is there now. Closing it again changes nothing.
+
+    :raises NotFound: when there is no such model.
+    :raises Conflict: when it has failed, or is ready with other files.
+    """
+    from airflow_mltrack.model_package.manifest import digest_of_files
+
+    def work(tx: Transaction) -> LoggedModel:
+        tx.models.hold(model_id)  # a file that is being added is there now, or never
+        files = tx.artifacts.walk(model_id=model_id)
+        digest = digest_of_files({file.path: file.sha256 for file in files})
+        model = tx.models.finalize(
+            model_id, digest=digest, size=sum(file.size for file in files), manifest={}
+        )
+        if model.run_id is not None:
+            edge = LineageEdge(
+                LineageNode("run", model.run_id), LineageNode("model", model_id), "produced"
+            )
+            tx.lineage.add([edge])
+        return model
+
+    return client.transact(work)
+
+
 def _give_up(client: TrackingClient, pending: LoggedModel, error: BaseException) -> None:
     """Mark the model as failed, then remove rows and bytes: never a row without bytes."""
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

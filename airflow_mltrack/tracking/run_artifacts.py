@@ -87,11 +87,17 @@ def new_root(artifact_root: str) -> str:
 
 
 def store_uploads(
-    client: TrackingClient, uploads: Iterable[Upload], *, root: str, owner: FileOwner
+    client: TrackingClient,
+    uploads: Iterable[Upload],
+    *,
+    root: str,
+    owner: FileOwner,
+    check: Callable[[Transaction], object] | None = None,
 ) -> Sequence[StoredObject]:
     """Write the bytes, then all rows in one transaction, then remove bytes that were replaced.
 
     :param root: key prefix from :func:`new_root`, or one that was never used.
+    :param check: called in the transaction; raises when nothing may be added any more.
     :raises MltrackError: nothing was recorded, and the bytes are removed again. Only when the
         database went away in the middle may they stay: the rows may have been committed.
     """
@@ -100,7 +106,7 @@ def store_uploads(
     done = put_many(client.artifact_store, puts)
     stored = [(upload.path, put) for upload, put in zip(wanted, done, strict=True)]
     try:
-        replaced = client.transact(partial(_record, stored=stored, owner=owner))
+        replaced = client.transact(partial(_record, stored=stored, owner=owner, check=check))
     except StoreUnavailable:
         raise
     except BaseException:
@@ -129,8 +135,14 @@ def find_file(client: TrackingClient, path: str, owner: FileOwner) -> Artifact |
 
 
 def _record(
-    tx: Transaction, *, stored: Sequence[tuple[str, StoredObject]], owner: FileOwner
+    tx: Transaction,
+    *,
+    stored: Sequence[tuple[str, StoredObject]],
+    owner: FileOwner,
+    check: Callable[[Transaction], object] | None,
 ) -> Sequence[Artifact]:
+    if check is not None:
+        check(tx)
     # In the order of the paths, so that two writers take their row locks in the same order.
     replaced = [
         tx.artifacts.record(

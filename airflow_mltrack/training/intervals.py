@@ -7,6 +7,7 @@ nothing else, so no resample is ever sorted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,16 @@ if TYPE_CHECKING:
 LEVEL = 0.95
 _CELLS_AT_ONCE = 1 << 18  # keeps a block of resamples inside the processor's cache
 _LARGEST = 100_000
+_IN_TAILS = 10
+
+
+def resamples_for(level: float, least: int) -> int:
+    """Return how many resamples put at least five into each tail beyond an interval.
+
+    :param level: share of resamples inside the interval.
+    :param least: fewest to take.
+    """
+    return max(least, math.ceil(_IN_TAILS / (1 - level)))
 
 
 def bootstrap_intervals(
@@ -52,9 +63,27 @@ def bootstrap_intervals(
     :return: metric name to (low, high).
     :raises InvalidInput: when a name is unknown or the rows cannot be measured.
     """
+    _check(n, level)
+    drawn = resampled_metrics(target, score, names, n=n, seed=seed, options=options)
+    return {name: percentile_interval(values, level) for name, values in drawn.items()}
+
+
+def resampled_metrics(
+    target: ArrayLike,
+    score: ArrayLike,
+    names: Sequence[str],
+    *,
+    n: int = 200,
+    seed: int = 0,
+    options: MetricOptions | None = None,
+) -> dict[str, Floats]:
+    """Measure several metrics on the same resamples.
+
+    :return: metric name to its values, shape (n,).
+    :raises InvalidInput: when a name is unknown or the rows cannot be measured.
+    """
     import numpy as np
 
-    _check(n, level)
     events, scores = check_scored(target, score)
     distinct, group = _groups(scores)
     functions = {name: measure(name) for name in names}
@@ -65,7 +94,41 @@ def bootstrap_intervals(
         check_probabilities(tuple(names), counts)
         for name, function in functions.items():
             found[name].append(function(counts, chosen))
-    return {name: _percentiles(np.concatenate(parts), level) for name, parts in found.items()}
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def percentile_interval(
+    values: Floats, level: float, *, around: float | None = None
+) -> tuple[float, float]:
+    """Return the interval that holds a share of the resampled values.
+
+    :param level: that share.
+    :param around: the observed value, where resampling pushes a measure to one side (a largest
+        gap, an absolute error): the interval is widened to hold it.
+    """
+    import numpy as np
+
+    low, high = (float(end) for end in np.quantile(values, [(1 - level) / 2, (1 + level) / 2]))
+    return (low, high) if around is None else (min(low, around), max(high, around))
+
+
+def mean_interval(
+    values: ArrayLike, *, n: int = 1000, seed: int = 0, level: float = LEVEL
+) -> tuple[float, float]:
+    """Give a percentile interval for the mean of one number per row, rows drawn as they are.
+
+    Meant for a few distinct numbers, such as what each row's decision costs: a resample is then one
+    multinomial draw.
+
+    :param values: shape (rows,), at least one row.
+    """
+    import numpy as np
+
+    _check(n, level)
+    distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
+    rows = int(counts.sum())
+    drawn = np.random.default_rng(seed).multinomial(rows, counts / rows, size=n)
+    return percentile_interval(drawn @ distinct / rows, level)
 
 
 def paired_difference(
@@ -105,7 +168,7 @@ def paired_difference(
     themselves = (np.flatnonzero(events)[None, :], np.flatnonzero(~events)[None, :])
     width = max(distinct.size for distinct, _ in sides)
     drawn = [difference(rows) for rows in _resamples(events, n, seed, width=width)]
-    low, high = _percentiles(np.concatenate(drawn), level)
+    low, high = percentile_interval(np.concatenate(drawn), level)
     return float(difference(themselves)[0]), low, high
 
 
@@ -155,10 +218,3 @@ def _histogram(cells: Integers, width: int) -> Floats:
     offset = np.arange(resamples, dtype=np.int64)[:, None] * width
     flat = np.bincount((cells + offset).ravel(), minlength=resamples * width)
     return flat.reshape(resamples, width).astype(np.float64)
-
-
-def _percentiles(values: Floats, level: float) -> tuple[float, float]:
-    import numpy as np
-
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)

@@ -194,6 +194,24 @@ def cost_per_threshold(counts: ScoreCounts, costs: CostMatrix) -> Floats:
     return _cost_of(costs, counts.caught, counts.refused, counts.events, counts.non_events)
 
 
+def cost_per_row(
+    target: ArrayLike, score: ArrayLike, threshold: float, costs: CostMatrix
+) -> Floats:
+    """Return what the decision on each row costs when scores from ``threshold`` on are refused.
+
+    :param target: shape (n,), 0 or 1.
+    :param score: shape (n,).
+    :raises InvalidInput: see :func:`check_scored`.
+    """
+    import numpy as np
+
+    events, scores = check_scored(target, score)
+    called = scores >= threshold
+    of_event = np.where(called, costs.true_positive, costs.false_negative)
+    of_rest = np.where(called, costs.false_positive, costs.true_negative)
+    return np.where(events, of_event, of_rest)
+
+
 def _cost_of(
     costs: CostMatrix,
     caught: Floats | float,

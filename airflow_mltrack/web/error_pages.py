@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -12,35 +10,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
-from airflow_mltrack.exceptions import (
-    ArtifactCorrupt,
-    ArtifactUnavailable,
-    InvalidInput,
-    MltrackError,
-    NotFound,
-    SchemaOutOfDate,
-    StoreUnavailable,
-)
+from airflow_mltrack.exceptions import MltrackError
+from airflow_mltrack.web.http_errors import describe
 from airflow_mltrack.web.rendering import PRIVATE, render
 
 if TYPE_CHECKING:
     from airflow_mltrack.web.access import Access
-
-log = logging.getLogger(__name__)
-
-_STATUS: dict[type[MltrackError], int] = {
-    NotFound: 404,
-    InvalidInput: 400,
-    StoreUnavailable: 503,
-    ArtifactUnavailable: 503,
-}
-_HARMLESS = (SchemaOutOfDate, ArtifactCorrupt)
-"""Failures of ours whose words name neither hosts nor places."""
-
-
-def error_status(error: Exception) -> int:
-    """Translate an error into an HTTP status."""
-    return next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
 
 
 def add_error_pages(app: FastAPI, access: Access) -> None:
@@ -74,18 +49,8 @@ def _on_wrong_address(_request: Request, _error: Exception) -> Response:
 
 def _on_failure(request: Request, error: Exception) -> Response:
     """Show an error of the reader's; log ours, and show a reference that finds it in the log."""
-    status = error_status(error)
-    if status < 500 or isinstance(error, _HARMLESS):
-        return _error_page(status, str(error))
-    reference = uuid.uuid4().hex[:12]
-    log.error(
-        "%s of %r failed, reference %s", request.method, request.url.path, reference, exc_info=error
-    )
-    what = "cannot be reached now" if status == 503 else "has failed"
-    subject = "The artifact store" if isinstance(error, ArtifactUnavailable) else "Tracking"
-    return _error_page(
-        status, f"{subject} {what}. The web server's log tells why, under reference {reference}."
-    )
+    facts = describe(error, request)
+    return _error_page(facts.status, facts.sentence)
 
 
 def _error_page(status: int, message: str) -> Response:

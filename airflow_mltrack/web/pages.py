@@ -12,10 +12,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from airflow_mltrack.exceptions import NotFound
 from airflow_mltrack.web.access import Reader
 from airflow_mltrack.web.files import INLINE, send_file
-from airflow_mltrack.web.history_words import tell
 from airflow_mltrack.web.metric_rows import metric_rows
+from airflow_mltrack.web.model_page import find_model
 from airflow_mltrack.web.rendering import render
-from airflow_mltrack.web.run_table import RunTable, check_readable, find_runs, visible_runs
+from airflow_mltrack.web.run_table import RunTable, check_readable, find_runs
 
 if TYPE_CHECKING:
     from airflow_mltrack.entities.runs import RunData
@@ -75,7 +75,7 @@ def home(page: PageDep) -> Response:
         facts = {
             "experiments": experiments[:SHOWN],
             "models": models[:SHOWN],
-            "live": {model.name: tx.registry.holder(model.name) for model in models[:SHOWN]},
+            "live": tx.registry.holders(),
             "table": find_runs(tx, page.reader, [e.experiment_id for e in experiments]),
         }
     names = {e.experiment_id: e.name for e in experiments}
@@ -142,24 +142,9 @@ def artifact(run_id: str, path: str, page: PageDep, request: Request) -> Respons
 
 @_route("/models/{name}")
 def model(name: str, page: PageDep) -> Response:
-    """Show a registered model: versions, verdicts, history."""
-    with page.client.store.transaction() as tx:
-        found = tx.registry.get_model(name)
-        versions = tx.registry.list_versions(name)
-        run_ids = [v.run_id for v in versions[:SHOWN] if v.run_id]
-        history = tx.history.list(name)
-        facts = {
-            "model": found,
-            "versions": versions,
-            # Newest first: read backwards, the latest verdict of each version stays.
-            "verdicts": {v.version: v for v in reversed(tx.verdicts.list(name))},
-            "visible_runs": {
-                run.run_id for run in visible_runs(page.reader, tx.runs.get_many(run_ids))
-            },
-            "live": tx.registry.holder(name),
-        }
-    told = [tell(event) for event in reversed(history[-SHOWN:])]
-    return page.render("model.html", history=told, event_count=len(history), **facts)
+    """Show a registered model: rules, versions and what they lack, evidence, history."""
+    facts = find_model(page.client, page.reader, name, SHOWN)
+    return page.render("model.html", facts=facts)
 
 
 def _sweep_of(tx: Transaction, run_id: str) -> Sweep | None:

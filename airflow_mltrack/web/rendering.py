@@ -11,6 +11,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from airflow_mltrack.lifecycle.history_words import tell
+
 NOTHING = "\N{EN DASH}"
 """Shown where there is no value."""
 
@@ -44,6 +46,7 @@ def _environment() -> Environment:
         duration=show_duration,
         size=show_size,
         digest=show_digest,
+        told=lambda event: tell(event).with_reason,
     )
     return environment
 

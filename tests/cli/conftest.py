@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,17 @@ from typing import Any
 import pytest
 
 from airflow_mltrack.cli.main import main
+from airflow_mltrack.entities.registry import ModelVersion
+from airflow_mltrack.lifecycle.registration import register_model
+from airflow_mltrack.model_package.manifest import digest_of_files
 from airflow_mltrack.settings import Settings
 from airflow_mltrack.tracking.client import TrackingClient
+from tests.lifecycle.conftest import POLICY, add_verdict
+
+__all__ = ["add_verdict"]
+
+ActAs = Callable[[str], None]
+Register = Callable[..., ModelVersion]
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,51 @@ def client(settings: Settings) -> Iterator[TrackingClient]:
     client = TrackingClient(settings)
     yield client
     client.close()
+
+
+@pytest.fixture
+def act_as(monkeypatch: pytest.MonkeyPatch) -> ActAs:
+    """Give a function that makes somebody else sit at the terminal."""
+
+    def change(user: str) -> None:
+        monkeypatch.setenv("LOGNAME", user)
+
+    change("ada")
+    return change
+
+
+@pytest.fixture
+def register(client: TrackingClient) -> Register:
+    """Give a function that registers a package of one small file, for rules that load no model."""
+
+    def make(
+        name: str = "credit",
+        *,
+        actor: str = "ada",
+        gates: Mapping[str, object] | None = None,
+        stages: str | Mapping[str, object] | None = None,
+    ) -> ModelVersion:
+        data = uuid.uuid4().hex.encode()
+        digest = digest_of_files({"model.bin": hashlib.sha256(data).hexdigest()})
+        with client.store.transaction() as tx:
+            experiment = tx.experiments.ensure("Default").experiment_id
+            logged = tx.models.create(experiment_id=experiment, name="model")
+            stored = client.artifact_store.put_bytes(f"{logged.artifact_root}/model.bin", data)
+            tx.artifacts.record(model_id=logged.model_id, path="model.bin", stored=stored)
+            tx.models.finalize(logged.model_id, digest=digest, size=len(data), manifest={})
+        uri = f"models:/{logged.model_id}"
+        return register_model(client, name, uri, actor=actor, gates=gates, stages=stages)
+
+    return make
+
+
+@pytest.fixture
+def candidate(act_as: ActAs, register: Register, mltrack: CommandLine) -> ModelVersion:
+    """Version 1 of a gated model, in Staging; ada registered it and sits at the terminal."""
+    version = register(gates=POLICY, stages="gated")
+    moved = mltrack("models", "promote", "credit", "1", "Staging", "--reason", "a candidate")
+    assert moved.code == 0, moved.err
+    return version
 
 
 @pytest.fixture

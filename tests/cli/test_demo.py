@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from airflow_mltrack.cli.demo_progress import (
     short_name,
     trial_words,
 )
-from airflow_mltrack.cli.demo_report import leaderboard_rows
+from airflow_mltrack.cli.demo_report import leaderboard_rows, registry_commands
 from airflow_mltrack.cli.exit_codes import ExitCode
+from airflow_mltrack.cli.main import build_parser
 from airflow_mltrack.entities.runs import task_identity
 from airflow_mltrack.exceptions import InvalidInput
 from airflow_mltrack.lifecycle.sweeps import LeaderboardRow
@@ -125,3 +127,13 @@ def test_the_sweep_of_a_dag_run_is_found(client: TrackingClient) -> None:
         found = find_sweep(tx, "demo__1")
     assert found is not None
     assert found.run_id == planned
+
+
+def test_the_commands_at_its_end_can_be_typed() -> None:
+    commands = registry_commands("mltrack", "credit default", 3)
+    shown = "\n".join(commands)
+    for words in ("models history", "audit verify", "models evidence", "models rollback"):
+        assert words in shown
+    for command in commands:
+        arguments = build_parser().parse_args(shlex.split(command, comments=True)[1:])
+        assert getattr(arguments, "name", None) in ("credit default", None)

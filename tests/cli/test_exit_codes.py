@@ -32,6 +32,9 @@ def test_an_error_has_the_code_of_its_nearest_parent() -> None:
     assert exit_code(exceptions.SchemaOutOfDate(None, "0001")) is ExitCode.OUT_OF_DATE
     assert exit_code(exceptions.UntrustedPackage("m", ["os.system"])) is ExitCode.CORRUPT
     assert exit_code(exceptions.StoreError("broken")) is ExitCode.FAILURE
+    assert exit_code(exceptions.PromotionRefused("m", 1, "Live", ["no"])) is ExitCode.CONFLICT
+    refused = exceptions.ApprovalRefused("m", 1, "Live", "ada", "she made it.")
+    assert exit_code(refused) is ExitCode.CONFLICT
 
 
 def test_an_error_of_a_later_release_still_has_a_code() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from airflow_mltrack.cli import version
 from airflow_mltrack.cli.exit_codes import ExitCode
 from airflow_mltrack.cli.main import main
 from airflow_mltrack.settings import Settings
+from airflow_mltrack.tracking.client import TrackingClient
 from tests.cli.conftest import CommandLine
 
 PROGRAM = [sys.executable, "-m", "airflow_mltrack.cli.main"]
@@ -127,3 +129,21 @@ def test_an_error_reaches_the_shell_as_its_exit_code(settings: Settings) -> None
     assert found.returncode == ExitCode.NOT_FOUND
     assert found.stdout == b""
     assert found.stderr.startswith(b"mltrack: ")
+
+
+def test_a_terminal_of_another_encoding_is_no_reason_to_fail(
+    settings: Settings, client: TrackingClient
+) -> None:
+    with client.store.transaction() as tx:
+        tx.registry.create_model("Größe→")
+    for form in ("table", "json", "csv"):
+        shown = subprocess.run(
+            [*PROGRAM, "models", "list", "--format", form],
+            capture_output=True,
+            check=False,
+            env=_environment(settings, PYTHONIOENCODING="ascii"),
+        )
+        assert shown.returncode == 0, shown.stderr
+        assert b"\\u2192" in shown.stdout
+        if form == "json":
+            assert json.loads(shown.stdout)[0]["name"] == "Größe→"

@@ -1,80 +1,58 @@
-"""``mltrack models``."""
+"""``mltrack models list`` and ``show``."""
 
 from __future__ import annotations
 
-import uuid
-from datetime import datetime, timedelta, timezone
-
-import psycopg
 import pytest
 
 from airflow_mltrack.cli.exit_codes import ExitCode
-from airflow_mltrack.entities.verdicts import CheckResult, Verdict
-from airflow_mltrack.settings import Settings
+from airflow_mltrack.entities.registry import ModelVersion
+from airflow_mltrack.lifecycle.promotion import promote
+from airflow_mltrack.lifecycle.registration import create_model, set_alias
 from airflow_mltrack.tracking.client import TrackingClient
-from tests.cli.conftest import CommandLine
-
-NOW = datetime.now(timezone.utc)
+from tests.cli.conftest import ActAs, CommandLine, Register
+from tests.lifecycle.conftest import POLICY, AddVerdict
 
 
 @pytest.fixture
-def scorecard(client: TrackingClient) -> str:
+def scorecard(client: TrackingClient, register: Register, add_verdict: AddVerdict) -> str:
     """A registered model: version 1 archived, version 2 live with a verdict."""
     name = "scorecard"
-    with client.store.transaction() as tx:
-        tx.registry.create_model(name, description="Default within a year")
-        for number in (1, 2):
-            tx.registry.create_version(name, source=f"models:/m-{number}", user="ann")
-            tx.history.append(
-                name=name,
-                version=number,
-                kind="registered",
-                actor="ann",
-                payload={"number": number},
-            )
-        tx.registry.move(name, 1, "Archived")
-        tx.registry.move(name, 2, "Production")
-        tx.registry.set_alias(name, "champion", 2)
-        tx.verdicts.add(_verdict(name, 2))
+    create_model(client, name, actor="ann", description="Default within a year")
+    for number in (1, 2):
+        version = register(name, actor="ann")
+        promote(client, name, number, "Production", actor="ann")
+    add_verdict(version)
+    set_alias(client, name, "champion", 2, actor="ann")
     return name
-
-
-def _verdict(name: str, version: int) -> Verdict:
-    check = CheckResult(
-        name="auc_floor",
-        kind="threshold",
-        passed=True,
-        observed=0.7712,
-        threshold=0.7,
-        comparison=">=",
-        interval=(0.75, 0.79),
-        rows=900,
-        metric="auc",
-        message="AUC is high enough.",
-    )
-    return Verdict(
-        verdict_id=uuid.uuid4().hex,
-        name=name,
-        version=version,
-        passed=True,
-        package_digest="a" * 64,
-        policy={"checks": []},
-        policy_digest="b" * 64,
-        dataset_name="credit",
-        dataset_digest="c" * 64,
-        checks=(check,),
-        champion_version=None,
-        actor="ann",
-        created_at=NOW,
-        valid_until=NOW + timedelta(days=30),
-    )
 
 
 def test_list_tells_what_is_live(mltrack: CommandLine, scorecard: str) -> None:
     (row,) = mltrack("models", "list", "--format", "json").json
-    assert (row["name"], row["production"], row["latest"]) == (scorecard, 2, 2)
+    assert (row["name"], row["live"], row["latest"]) == (scorecard, 2, 2)
     assert row["aliases"] == "champion=2"
     assert scorecard in mltrack("models", "list").out
+
+
+def test_list_tells_by_which_rules_a_model_lives(mltrack: CommandLine, register: Register) -> None:
+    register("a", stages="open")
+    register("b", stages="gated", gates=POLICY)
+    graph = {
+        "stages": ["Draft", "Shadow", "Live", "Gone"],
+        "exclusive": "Live",
+        "edges": [{"from": "Draft", "to": "Shadow"}, {"from": "Shadow", "to": "Live"}],
+    }
+    register("c", stages=graph)
+    assert mltrack("models", "promote", "c", "1", "shadow", "--reason", "try").code == 0
+    rows = mltrack("models", "list", "--format", "json").json
+    assert [(row["profile"], row["has_gates"]) for row in rows] == [
+        ("open", False),
+        ("gated", True),
+        ("custom", False),
+    ]
+    assert rows[2]["on_the_way"] == ["Shadow 1"]
+    table = mltrack("models", "list").out
+    assert "gated, with gates" in table
+    assert "Shadow 1" in table
 
 
 def test_show_lists_versions_newest_first(mltrack: CommandLine, scorecard: str) -> None:
@@ -91,16 +69,56 @@ def test_show_of_a_version_holds_the_verdict_with_its_checks(
     found = mltrack("models", "show", scorecard, "2", "--format", "json").json
     assert found["verdict"] == "passed"
     (check,) = found["checks"]
-    assert check["observed"] == 0.7712
-    assert check["rule"] == ">= 0.7"
-    assert "auc_floor" in mltrack("models", "show", scorecard, "2").out
+    assert (check["observed"], check["rule"], check["result"]) == (0.6, ">= 0.7", "passed")
+    assert "asked for >= 0.7" in mltrack("models", "show", scorecard, "2").out
     assert mltrack("models", "show", scorecard, "1", "--format", "json").json["verdict"] is None
+
+
+def test_show_of_a_version_tells_what_it_lacks_to_go_on(
+    mltrack: CommandLine, candidate: ModelVersion
+) -> None:
+    found = mltrack("models", "show", "credit", "1", "--format", "json").json
+    assert [(move["to"], move["rollback"]) for move in found["next_moves"]] == [
+        ("Production", False),
+        ("Archived", False),
+    ]
+    assert found["next_moves"][0]["missing"] == [
+        "no verdict exists for this version",
+        "1 approval is needed, 0 count",
+    ]
+    table = mltrack("models", "show", "credit", "1").out
+    assert "1 approval is needed, 0 count" in table
+    assert "a verdict, 1 approval of the last 30 days, a reason" in table
+
+
+def test_show_of_a_version_tells_who_approved_and_who_may_not(
+    mltrack: CommandLine, act_as: ActAs, candidate: ModelVersion, add_verdict: AddVerdict
+) -> None:
+    add_verdict(candidate)
+    mltrack("models", "request-approval", "credit", "1", "Production")
+    act_as("bob")
+    mltrack("models", "approve", "credit", "1", "Production", "--reason", "the report convinces")
+    found = mltrack("models", "show", "credit", "1", "--format", "json").json
+    assert found["may_not_approve"] == ["ada registered this version"]
+    (approval,) = found["approvals"]
+    assert (approval["approver"], approval["counts"]) == ("bob", True)
+    table = mltrack("models", "show", "credit", "1").out
+    assert "ada registered this version" in table
+    assert "the report convinces" in table
+
+
+def test_a_former_holder_is_shown_the_way_back(
+    mltrack: CommandLine, client: TrackingClient, scorecard: str, register: Register
+) -> None:
+    assert mltrack("models", "policy", scorecard, "--stages", "gated").code == 0
+    (move,) = mltrack("models", "show", scorecard, "1", "--format", "json").json["next_moves"]
+    assert (move["to"], move["rollback"]) == ("Production", True)
+    assert "Production (rollback)" in mltrack("models", "show", scorecard, "1").out
 
 
 def test_unknown_names_are_not_found(mltrack: CommandLine, scorecard: str) -> None:
     assert mltrack("models", "show", "nobody").code == ExitCode.NOT_FOUND
     assert mltrack("models", "show", scorecard, "9").code == ExitCode.NOT_FOUND
-    assert mltrack("models", "history", "nobody").code == ExitCode.NOT_FOUND
 
 
 def test_a_version_must_be_a_number(mltrack: CommandLine) -> None:
@@ -109,58 +127,16 @@ def test_a_version_must_be_a_number(mltrack: CommandLine) -> None:
     assert "Traceback" not in shown.err
 
 
-def test_history_tells_that_nobody_touched_it(mltrack: CommandLine, scorecard: str) -> None:
-    shown = mltrack("models", "history", scorecard, "--format", "json")
-    assert [event["kind"] for event in shown.json][-2:] == ["registered", "registered"]
-    assert "whole" in shown.err
-    only = mltrack("models", "history", scorecard, "--version", "1", "--format", "json").json
-    assert {event["version"] for event in only} == {1}
-
-
-def test_history_is_words_for_people_and_the_whole_payload_for_programs(
-    mltrack: CommandLine, scorecard: str, client: TrackingClient
-) -> None:
-    with client.store.transaction() as tx:
-        tx.history.append(
-            name=scorecard,
-            version=2,
-            kind="transition",
-            actor="ann",
-            payload={"from": "Staging", "to": "Production", "reason": "It passed."},
-        )
-    table = mltrack("models", "history", scorecard).out
-    assert "transition Staging -> Production" in table
-    assert "It passed." in table
-    assert "{" not in table
-    assert max(map(len, table.splitlines())) < 160
-    last = mltrack("models", "history", scorecard, "--format", "json").json[-1]
-    assert last["payload"] == {"from": "Staging", "to": "Production", "reason": "It passed."}
-    assert (
-        '""reason"": ""It passed.""'
-        in mltrack("models", "history", scorecard, "--format", "csv").out
-    )
-
-
 def test_gates_and_tags_are_shown_without_json(
     mltrack: CommandLine, scorecard: str, client: TrackingClient
 ) -> None:
-    gates = {"checks": [{"name": "floor", "metric": "auc", "min": 0.7}], "valid_days": 30}
+    gates = '{"checks": [{"name": "floor", "metric": "auc", "min": 0.7}], "valid_days": 30}'
+    assert mltrack("models", "policy", scorecard, "--gates", gates).code == 0
     with client.store.transaction() as tx:
-        tx.registry.set_policy(scorecard, gates=gates, requires_verdict=False)
         tx.registry.set_model_tags(scorecard, {"team": "risk"})
     table = mltrack("models", "show", scorecard).out
-    assert "floor: auc min 0.7" in table
+    assert "floor: auc at least 0.7" in table
     assert "team: risk" in table
     assert "{" not in table
-    assert mltrack("models", "show", scorecard, "--format", "json").json["gates"] == gates
-
-
-def test_history_that_was_changed_is_reported(
-    mltrack: CommandLine, scorecard: str, settings: Settings
-) -> None:
-    with psycopg.connect(settings.database_url) as connection:
-        connection.execute("ALTER TABLE history DISABLE TRIGGER ALL")
-        connection.execute("UPDATE history SET actor = 'mallory' WHERE version = 1")
-    shown = mltrack("models", "history", scorecard)
-    assert shown.code == ExitCode.CORRUPT
-    assert "changed" in shown.err
+    shown = mltrack("models", "show", scorecard, "--format", "json").json
+    assert shown["gates"]["checks"] == [{"name": "floor", "metric": "auc", "min": 0.7}]

@@ -74,7 +74,7 @@ def test_a_record_prints_facts_and_the_sections_that_hold_something(
     )
     show(record, "table")
     out = capsys.readouterr().out
-    assert "run_id" in out
+    assert "run id" in out
     assert "error" not in out
     assert "depth" in out
     show(record, "json")
@@ -89,3 +89,45 @@ def test_a_record_prints_facts_and_the_sections_that_hold_something(
 )
 def test_plain_keeps_what_json_cannot_say(value: object, expected: object) -> None:
     assert plain(value) == expected
+
+
+def test_a_column_that_may_go_and_says_nothing_takes_no_room(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [{"name": "a", "task": None, "note": None}]
+    show(Listing(("name", "task", "note"), rows, droppable=("task",)), "table")
+    captured = capsys.readouterr()
+    assert "task" not in captured.out
+    assert "note" in captured.out
+    assert captured.err == ""
+
+
+def test_a_time_is_never_broken_over_two_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "36")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    row = {"at": ROWS[0]["at"], "words": "many words " * 8}
+    show(Listing(("at", "words"), [row]), "table")
+    assert "2026-01-02 03:04:05" in capsys.readouterr().out
+
+
+def test_texts_of_a_list_are_words_and_facts_may_have_other_names(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    record = Record(
+        {"missing": ["a verdict", "a reason"], "payload": {"a": 1}, "previous_version": 2},
+        worded={"payload": []},
+        labels={"previous_version": "in place of"},
+    )
+    show(record, "table")
+    out = capsys.readouterr().out
+    assert "a verdict; a reason" in out
+    assert "payload" not in out
+    assert "in place of" in out
+    show(record, "json")
+    assert json.loads(capsys.readouterr().out) == {
+        "missing": ["a verdict", "a reason"],
+        "payload": {"a": 1},
+        "previous_version": 2,
+    }

@@ -36,7 +36,7 @@ def test_every_command_is_documented(command: str) -> None:
 
 
 def test_no_command_is_documented_that_does_not_exist() -> None:
-    named = set(re.findall(r"^\| `(mltrack [a-z ]+)` \|", CLI, flags=re.MULTILINE))
+    named = set(re.findall(r"^\| `(mltrack [a-z -]+)` \|", CLI, flags=re.MULTILINE))
     assert named == set(_commands(build_parser(), "mltrack"))
 
 

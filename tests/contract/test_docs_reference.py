@@ -41,10 +41,14 @@ PAGE_OF = {
     "CloseSweepOperator": "sweep.md",
     "RegisterModelOperator": "register.md",
     "ValidateModelOperator": "validate.md",
+    "ApproveModelOperator": "approve.md",
     "PromoteModelOperator": "promote.md",
+    "RollbackModelOperator": "rollback.md",
+    "ModelEvidenceOperator": "evidence.md",
     "BatchScoreOperator": "batch-score.md",
     "ChooseCreditDataOperator": "data.md",
     "ReapRunsOperator": "reap.md",
+    "DeliverWebhooksOperator": "webhooks.md",
 }
 AIRFLOWS_OWN = {"self", "kwargs", "multiple_outputs"}
 

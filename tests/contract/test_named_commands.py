@@ -15,7 +15,7 @@ NAMED = sorted(
         command
         for path in PACKAGE.rglob("*.py")
         for command in re.findall(
-            r": mltrack ([a-z]+(?: [a-z]+)?)", path.read_text(encoding="utf-8")
+            r": mltrack ([a-z]+(?: [a-z][a-z-]*)?)", path.read_text(encoding="utf-8")
         )
     }
 )

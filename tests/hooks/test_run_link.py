@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_mltrack.hooks.run_link import RunLink, run_url, show_run
+from airflow_mltrack.hooks.run_link import RunLink, model_url, run_url, show_run
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,13 @@ def test_the_link_stays_below_airflows_own_address(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", base_url)
     assert run_url("abc") == expected
+
+
+def test_a_models_name_cannot_leave_its_place_in_the_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://host/airflow/")
+    assert model_url("a)/../b?c") == "/airflow/mltrack/models/a%29%2F..%2Fb%3Fc"
 
 
 def test_the_link_is_the_same_early_and_at_the_end() -> None:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
 
 from airflow_mltrack.entities.runs import task_identity
+from airflow_mltrack.lifecycle.registration import create_model, set_policy
 from airflow_mltrack.settings import Settings
 from airflow_mltrack.tracking.client import TrackingClient
+from airflow_mltrack.web.mlflow.routes import ROOT_ROUTES
 from tests.integration.conftest import Airflow
+from tests.integration.served_airflow import BASE_PATH, OUR_API, Server, served, tokens
 
 pytestmark = pytest.mark.airflow
 
@@ -33,28 +32,7 @@ ROUTES = (
     "/runs/{run_id}/artifacts/note.txt",
     "/models/credit",
 )
-BASE_PATH = "/team-a"
-"""Airflow is mounted below a path of its host, as behind a shared proxy."""
-SERVER = Path(__file__).parent / "web_server.py"
-
-
-@dataclass(frozen=True)
-class Server:
-    """A served Airflow, and who can log in."""
-
-    url: str
-    tokens: dict[str, str]
-    """By role."""
-    home: Path
-    """Of Airflow."""
-
-    def get(
-        self, path: str, role: str | None = None, *, method: str = "GET", accept: str = "*/*"
-    ) -> httpx.Response:
-        headers = {"accept": accept}
-        if role is not None:
-            headers["authorization"] = f"Bearer {self.tokens[role]}"
-        return httpx.request(method, f"{self.url}/mltrack{path}", headers=headers, timeout=60)
+CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +47,11 @@ def logged(backend: Settings) -> dict[str, str]:
         pass
     with client.start_run("outside", experiment="credit") as outside:
         pass
+    create_model(client, "credit", actor="dag:train")
+    create_model(client, "unheard", actor="dag:train")
     with client.store.transaction() as tx:
-        tx.registry.create_model("credit")
+        for name in ("credit", "unheard"):
+            tx.registry.create_version(name, source="models:/none", user="dag:train")
         experiment = tx.experiments.get_by_name("credit")
     client.close()
     return {
@@ -79,64 +60,6 @@ def logged(backend: Settings) -> dict[str, str]:
         "outside": outside.run_id,
         "experiment_id": str(experiment.experiment_id),
     }
-
-
-@contextmanager
-def _served(home: Path, **settings: str) -> Iterator[str]:
-    """Serve Airflow in a process of its own, whose configuration does not touch this one's."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}{BASE_PATH}"
-    environment = {
-        **os.environ,
-        "AIRFLOW__API__BASE_URL": url,
-        "AIRFLOW__API__SECRET_KEY": "k" * 32,
-        "AIRFLOW__API_AUTH__JWT_SECRET": "s" * 64,
-        "_AIRFLOW_PROCESS_CONTEXT": "server",
-        "MLTRACK_TEST_ROUTES": str(home / "routes.json"),
-        **settings,
-    }
-    log = home / f"web-{port}.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, str(SERVER), str(port)],
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        _wait_for(url, process, log)
-        yield url
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=20)
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline and process.poll() is None:
-        if _answers(url):
-            return
-        time.sleep(0.2)
-    pytest.fail(log.read_text()[-4000:])
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/mltrack/", timeout=60).status_code == 401
-    except httpx.TransportError:
-        return False
-
-
-def _tokens(url: str, passwords: dict[str, str]) -> dict[str, str]:
-    answers = {
-        name: httpx.post(
-            f"{url}/auth/token", json={"username": name, "password": password}, timeout=60
-        )
-        for name, password in passwords.items()
-    }
-    return {name: answer.json()["access_token"] for name, answer in answers.items()}
 
 
 @pytest.fixture(scope="module")
@@ -149,12 +72,12 @@ def simple(
     passwords = {role: f"{role}-password" for role in ROLES}
     file = home / "passwords.json"
     file.write_text(json.dumps(passwords))
-    with _served(
+    with served(
         home,
         AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS=",".join(f"{role}:{role}" for role in ROLES),
         AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE=str(file),
     ) as url:
-        yield Server(url, _tokens(url, passwords), home)
+        yield Server(url, tokens(url, passwords), home)
 
 
 @pytest.fixture(scope="module")
@@ -177,8 +100,8 @@ def fab(logged: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Ite
         check=True,
         capture_output=True,
     )
-    with _served(home, **settings) as url:
-        yield Server(url, _tokens(url, passwords), home)
+    with served(home, **settings) as url:
+        yield Server(url, tokens(url, passwords), home)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -209,12 +132,145 @@ def test_nothing_can_be_changed(
 
 def test_every_mounted_route_is_guarded(simple: Server) -> None:
     """The server walks its own routes when it starts, so this sees what Airflow mounted."""
-    walked = json.loads((simple.home / "routes.json").read_text())
+    walked = _walked(simple)
 
     assert {route["path"] for route in walked} >= {"/", "/models/{name}", "/runs/{run_id}"}
     assert [route for route in walked if not route["guarded"]] == []
-    assert {method for route in walked for method in route["methods"]} == {"GET", "HEAD"}
-    assert len(walked) == len(ROUTES)  # a new page belongs into ROUTES
+    others = ("/api/", "/ajax-api/", *(route.path for route in ROOT_ROUTES))
+    pages = [route for route in walked if not route["path"].startswith(others)]
+    assert {method for route in pages for method in route["methods"]} == {"GET", "HEAD"}
+    assert len(pages) == len(ROUTES)  # a new page belongs into ROUTES
+
+
+def _walked(server: Server) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((server.home / "routes.json").read_text())
+    return found
+
+
+def _api_routes(server: Server) -> list[tuple[str, str]]:
+    """Return method and address of every route of the JSON API."""
+    values = {"name": "credit", "version": 1, "alias": "gone", "webhook_id": "none"}
+    found = [
+        (method, route["path"].format_map(values).removeprefix("/api/v1"))
+        for route in _walked(server)
+        if route["path"].startswith("/api/v1/")
+        for method in route["methods"]
+    ]
+    assert len(found) > 20
+    return found
+
+
+@pytest.fixture(params=["simple", "fab"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Give a server with each of the auth managers."""
+    found: Server = request.getfixturevalue(request.param)
+    return found
+
+
+def test_every_role_may_do_through_the_json_api_what_the_documentation_says(
+    server: Server,
+) -> None:
+    """Bodies are empty: who gets past the guard is told that the body is not valid."""
+    for method, path in _api_routes(server):
+        url = f"{server.url}{OUR_API}{path}"
+        assert httpx.request(method, url, timeout=60).status_code == 401, (method, path)
+        for role in ROLES:
+            answer = server.ask(method, path, role, body={} if method in CHANGING else None)
+            what = (method, path, role, answer.text)
+            if method not in CHANGING and not path.startswith("/webhooks"):
+                assert answer.status_code == 200, what
+            elif role in ("viewer", "user"):
+                assert answer.status_code == 403, what
+                assert answer.json()["error"]["code"] == "FORBIDDEN", what
+            elif method in ("POST", "PUT", "PATCH"):
+                assert answer.json()["error"]["code"] == "INVALID_REQUEST", what
+            else:  # an alias that is gone already, a webhook that never was
+                assert answer.status_code in (200, 404), what
+    history = server.ask("GET", "/models/credit/history", "viewer").json()["events"]
+    assert {event["kind"] for event in history} <= {"created", "transition", "approval_requested"}
+
+
+def test_cookie_alone_changes_nothing(server: Server) -> None:
+    address = f"{server.url}{OUR_API}/models"
+    with httpx.Client(cookies={"_token": server.tokens["admin"]}, timeout=60) as browser:
+        for headers in ({}, {"authorization": "Basic YTpi"}, {"X-MLTrack": "0"}):
+            refused = browser.post(address, json={}, headers=headers)
+            assert refused.status_code == 403, headers
+            assert "X-MLTrack" in refused.json()["error"]["message"]
+        passed = browser.post(address, json={}, headers={"X-MLTrack": "1"})
+        assert passed.json()["error"]["code"] == "INVALID_REQUEST"
+        assert browser.get(address).status_code == 200
+
+
+def test_one_person_has_one_name_through_every_door(server: Server, backend: Settings) -> None:
+    """Otherwise who trained a version through a Dag could approve it through the JSON API."""
+    run_id = f"by_op_{uuid.uuid4().hex}"
+    triggered = server.ask(
+        "POST",
+        "/dags/on_production/dagRuns",
+        "op",
+        api="/api/v2",
+        body={"dag_run_id": run_id, "logical_date": None},
+    )
+    assert triggered.status_code == 200, triggered.text
+    author = triggered.json()["triggering_user_name"]
+    name = f"governed {uuid.uuid4().hex}"
+    with TrackingClient(backend) as client:
+        create_model(client, name, actor=author)
+        set_policy(client, name, actor=author, stages="gated")
+        with client.store.transaction() as tx:
+            tx.registry.create_version(name, source="models:/none", user=author)
+
+    version = f"/models/{quote(name)}/versions/1"
+    assert server.ask("POST", f"{version}/transitions", "op", body={"stage": "Staging"}).is_success
+    answer = {"stage": "Production", "decision": "rejected", "reason": "No."}
+    own = server.ask("POST", f"{version}/approvals", "op", body=answer)
+    assert own.status_code == 403
+    assert own.json()["error"]["code"] == "APPROVAL_REFUSED"
+    assert "op registered this version" in own.json()["error"]["message"]
+    other = server.ask("POST", f"{version}/approvals", "admin", body=answer)
+    assert (other.status_code, other.json()["approver"]) == (201, "admin")
+
+
+def test_promotion_is_told_to_airflows_assets_and_to_its_audit_log(server: Server) -> None:
+    for name in ("credit", "unheard"):
+        for stage in ("Archived", "Production"):
+            reason = f"{stage} by {uuid.uuid4().hex}"
+            done = server.ask(
+                "POST",
+                f"/models/{name}/versions/1/transitions",
+                "op",
+                body={"stage": stage, "reason": reason},
+            )
+            assert done.status_code == 200, done.text
+        assert done.json()["event"]["actor"] == "op"
+        assert done.json()["asset_event"] == ("sent" if name == "credit" else "no consumer")
+
+        [entry] = _audit_log(server, "mltrack.promote", reason)
+        assert entry["owner"] == "op"
+        assert json.loads(entry["extra"])["name"] == name
+    events = server.ask("GET", "/assets/events?order_by=-timestamp", "admin", api="/api/v2").json()
+    latest = events["asset_events"][0]
+    assert (
+        latest["extra"] | {"name": "credit", "stage": "Production", "actor": "op"}
+        == (latest["extra"])
+    )
+    queued = server.ask("GET", "/dags/on_production/assets/queuedEvents", "admin", api="/api/v2")
+    assert queued.json()["total_entries"] == 1
+
+
+def test_audit_log_keeps_the_address_of_no_webhook(server: Server) -> None:
+    secret = uuid.uuid4().hex
+    server.ask("POST", "/webhooks", "op", body={"url": f"https://hooks.example/{secret}"})
+
+    assert _audit_log(server, "mltrack.create_webhook", "POST")
+    assert _audit_log(server, "mltrack.create_webhook", secret) == []
+
+
+def _audit_log(server: Server, event: str, words: str) -> list[dict[str, Any]]:
+    answer = server.ask("GET", f"/eventLogs?event={event}&limit=100", "admin", api="/api/v2")
+    assert answer.status_code == 200, answer.text
+    return [entry for entry in answer.json()["event_logs"] if words in (entry["extra"] or "")]
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/static/x", "/nope"])

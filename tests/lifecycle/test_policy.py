@@ -8,6 +8,7 @@ import pytest
 
 from airflow_mltrack.exceptions import InvalidInput
 from airflow_mltrack.lifecycle.gates.champion import ChampionGate
+from airflow_mltrack.lifecycle.gates.kinds import GATES
 from airflow_mltrack.lifecycle.gates.threshold import ThresholdGate
 from airflow_mltrack.lifecycle.policy import GATE_KINDS, parse_policy, policy_digest
 
@@ -57,7 +58,7 @@ def test_equal_policies_have_equal_digests() -> None:
         ({"min": 0.7}, "check metric"),
         (
             {"metric": "auc", "kind": "treshold", "min": 1},
-            "known are threshold, champion.*threshold",
+            "known are threshold, champion.*Did you mean threshold",
         ),
         ({"metric": "auc", "kind": ["x"], "min": 1}, "known are threshold, champion"),
         ({"metric": "auc"}, "exactly one of the keys min and max"),
@@ -108,7 +109,47 @@ def test_a_policy_that_cannot_be_read_is_refused(policy: object, message: str) -
 
 
 def test_every_kind_is_listed_under_its_own_name() -> None:
-    assert {kind: gate.KIND for kind, gate in GATE_KINDS.items()} == {
-        "threshold": "threshold",
-        "champion": "champion",
-    }
+    kinds = [gate.KIND for gate in GATES]
+    assert list(GATE_KINDS) == kinds
+    assert len(set(kinds)) == len(kinds)
+    assert {
+        "threshold",
+        "champion",
+        "slice",
+        "calibration",
+        "expected_cost",
+        "fairness",
+        "score_drift",
+    } <= set(kinds)
+
+
+def test_an_error_says_which_check_it_is_about() -> None:
+    with pytest.raises(InvalidInput, match=r"check 2, a slice check: check by .None."):
+        parse_policy({"checks": [AUC, {"kind": "slice", "metric": "auc", "min": 0.5}]})
+
+
+def test_a_severity_is_read_and_an_unknown_one_refused() -> None:
+    warning = {**VERSUS, "severity": "warning"}
+    first, second = parse_policy({"checks": [AUC, warning]}).gates
+    assert (first.severity, second.severity) == ("error", "warning")
+    with pytest.raises(InvalidInput, match=r"error or warning.*Did you mean warning"):
+        parse_policy({"checks": [AUC, {**VERSUS, "severity": "warnin"}]})
+
+
+def test_a_policy_of_warnings_alone_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="all are warnings, so every version would pass"):
+        parse_policy({"checks": [{**AUC, "severity": "warning"}]})
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("n" * 201, "200 bytes"), ("a//b", "empty"), ("./b", "no . part"), ("é" * 101, "200 bytes")],
+)
+def test_a_name_that_can_name_no_file_is_refused(name: str, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        parse_policy({"checks": [{**AUC, "name": name}]})
+
+
+def test_a_cost_beyond_floats_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="finite number"):
+        parse_policy({"checks": [AUC], "cost_matrix": {"false_negative": 10**400}})

@@ -7,14 +7,11 @@ from datetime import timedelta
 import pytest
 
 from airflow_mltrack.entities.registry import ModelVersion
+from airflow_mltrack.entities.stages import GATED
 from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound, PromotionRefused
-from airflow_mltrack.lifecycle.promotion import (
-    archive,
-    list_history,
-    live_version,
-    promote,
-    verify_history,
-)
+from airflow_mltrack.lifecycle.audit import list_history, verify_history
+from airflow_mltrack.lifecycle.promotion import archive, live_version, promote
+from airflow_mltrack.lifecycle.registration import set_policy
 from airflow_mltrack.tracking.client import TrackingClient
 from tests.lifecycle.conftest import POLICY, AddVerdict, AddVersion
 
@@ -32,7 +29,7 @@ def test_an_open_model_lets_every_version_into_every_stage(
         done = promote(client, "credit", 1, stage, actor="ada")
         assert done.changed
         assert done.version.stage.lower() == stage.lower()
-    assert verify_history(client, "credit") is None
+    assert verify_history(client, "credit").is_whole
 
 
 def test_the_old_holder_is_archived_in_the_same_breath(
@@ -112,6 +109,54 @@ def test_staging_holds_several_versions_and_displaces_none(
     staged = live_version(client, "credit", "staging")
     assert staged is not None
     assert staged.version == 2
+
+
+def test_the_others_leave_a_stage_where_that_is_asked_for(
+    client: TrackingClient, add_version: AddVersion
+) -> None:
+    for version in range(1, 5):
+        add_version()
+        promote(client, "credit", version, "Staging" if version < 4 else "None", actor="ada")
+    done = promote(
+        client,
+        "credit",
+        4,
+        "Staging",
+        actor="bob",
+        intent="i",
+        details={"a": 1},
+        archive_others=True,
+    )
+    assert (done.changed, done.previous) == (True, None)
+    assert stages(client) == {1: "Archived", 2: "Archived", 3: "Archived", 4: "Staging"}
+    *left, came = list_history(client, "credit")[-4:]
+    assert came == done.event
+    for event in left:
+        assert (event.payload["to"], event.payload["displaced_by"]) == ("Archived", 4)
+        assert (event.actor, event.payload["details"]) == ("bob", {"a": 1})
+        assert "intent" not in event.payload
+    for version in (1, 2):
+        promote(client, "credit", version, "Production", actor="ada", archive_others=True)
+    assert stages(client) == {1: "Archived", 2: "Production", 3: "Archived", 4: "Staging"}
+    for stage in ("None", "Archived"):
+        with pytest.raises(InvalidInput, match="versions leave a stage that is in use"):
+            promote(client, "credit", 2, stage, actor="ada", archive_others=True)
+    assert verify_history(client, "credit").is_whole
+
+
+def test_the_others_leave_only_as_the_rules_let_them(
+    client: TrackingClient, add_version: AddVersion
+) -> None:
+    for _ in range(2):
+        add_version(stages=GATED)
+    promote(client, "credit", 1, "Staging", actor="ada")
+    before = list_history(client, "credit")
+    with pytest.raises(PromotionRefused, match="credit version 1 may not become Archived") as info:
+        promote(client, "credit", 2, "Staging", actor="ada", archive_others=True)
+    assert info.value.reasons == ("a reason is needed",)
+    assert list_history(client, "credit") == before
+    promote(client, "credit", 2, "Staging", actor="ada", reason="newer", archive_others=True)
+    assert stages(client) == {1: "Archived", 2: "Staging"}
 
 
 def test_what_is_not_there_is_not_promoted(
@@ -194,7 +239,7 @@ def test_without_a_verdict_production_is_closed_and_the_command_named(
 ) -> None:
     error = refusal(client, gated)
     assert error.reasons == ("no verdict exists for this version",)
-    assert "validate_version(client, 'credit', 1" in error.hint
+    assert "mltrack models validate credit 1" in error.hint
 
 
 def test_a_failed_verdict_says_what_failed(
@@ -259,8 +304,7 @@ def test_a_changed_policy_closes_production_until_it_is_judged_again(
 ) -> None:
     add_verdict(gated)
     stricter: dict[str, object] = {"checks": [{"metric": "auc", "min": 0.9}]}
-    with client.store.transaction() as tx:
-        tx.registry.set_policy("credit", gates=stricter, requires_verdict=True)
+    set_policy(client, "credit", actor="ada", gates=stricter)
     assert "another policy" in str(refusal(client, gated))
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
 from airflow_mltrack.entities.lineage import LineageNode
-from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
-from airflow_mltrack.lifecycle.promotion import list_history, promote, verify_history
+from airflow_mltrack.entities.stages import GATED, OPEN
+from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound, PromotionRefused
+from airflow_mltrack.lifecycle.audit import list_history, verify_history
+from airflow_mltrack.lifecycle.promotion import promote
 from airflow_mltrack.lifecycle.registration import (
+    create_model,
     delete_alias,
     delete_model,
     delete_version,
@@ -18,7 +22,10 @@ from airflow_mltrack.lifecycle.registration import (
     set_alias,
     set_policy,
 )
+from airflow_mltrack.settings import Settings
+from airflow_mltrack.store.canonical_json import canonical_value
 from airflow_mltrack.tracking.client import TrackingClient
+from airflow_mltrack.tracking.model_uri import resolve_version
 from tests.lifecycle.conftest import POLICY, AddVersion
 
 
@@ -71,7 +78,7 @@ def test_a_logged_model_becomes_version_one_of_a_new_model(client: TrackingClien
         "model_type": "skops",
         "details": {"dag_id": "credit_sweep"},
     }
-    assert verify_history(client, "credit") is None
+    assert verify_history(client, "credit").is_whole
 
 
 def test_a_runs_model_is_registered_by_name(client: TrackingClient) -> None:
@@ -111,7 +118,7 @@ def test_tasks_that_register_at_once_make_one_model_and_a_version_each(
     assert [version.version for version in versions] == [4, 3, 2, 1]
     assert {version.model_id for version in versions} == set(models)
     assert sorted(kinds(client)) == ["created"] + ["registered"] * 4
-    assert verify_history(client, "credit") is None
+    assert verify_history(client, "credit").is_whole
 
 
 def test_lineage_leads_from_the_run_to_the_version(client: TrackingClient) -> None:
@@ -153,11 +160,11 @@ def test_gates_are_set_once_and_each_change_is_recorded(client: TrackingClient) 
     register_model(client, "credit", uris[1], actor="ada", gates=POLICY)
     assert kinds(client) == ["created", "policy", "registered", "registered"]
     stricter = {"checks": [{"metric": "auc", "min": 0.8}]}
-    register_model(client, "credit", uris[2], actor="bob", gates=stricter, requires_verdict=True)
+    register_model(client, "credit", uris[2], actor="bob", gates=stricter, stages="gated")
     change = list_history(client, "credit")[-2]
     assert (change.kind, change.actor) == ("policy", "bob")
-    assert change.payload["from"] == {"gates": POLICY, "requires_verdict": False}
-    assert change.payload["to"] == {"gates": stricter, "requires_verdict": True}
+    assert change.payload["from"] == {"gates": POLICY, "stages": canonical_value(OPEN.to_json())}
+    assert change.payload["to"] == {"gates": stricter, "stages": canonical_value(GATED.to_json())}
 
 
 def test_a_policy_that_cannot_be_read_is_refused_before_anything_happens(
@@ -177,8 +184,8 @@ def test_a_policy_is_changed_and_removed_on_the_record(
     add_version()
     assert set_policy(client, "credit", actor="ada", gates=POLICY).gates == POLICY
     assert set_policy(client, "credit", actor="ada", gates=POLICY).gates == POLICY
-    required = set_policy(client, "credit", actor="ada", requires_verdict=True, reason="audit")
-    assert (required.gates, required.requires_verdict) == (POLICY, True)
+    governed = set_policy(client, "credit", actor="ada", stages="gated", reason="audit")
+    assert (governed.gates, governed.stages) == (POLICY, GATED)
     assert set_policy(client, "credit", actor="ada", gates={}).gates == {}
     assert kinds(client) == ["policy"] * 3
     with pytest.raises(InvalidInput):
@@ -212,7 +219,7 @@ def test_deletions_are_recorded_and_the_history_outlives_them(
     first, second = list_history(client, "credit")
     assert (first.kind, first.version, first.payload["reason"]) == ("deleted", 1, "wrong data")
     assert (second.kind, second.version, second.payload["versions"]) == ("deleted", None, [2])
-    assert verify_history(client, "credit") is None
+    assert verify_history(client, "credit").is_whole
     assert add_version().version == 3
 
 
@@ -221,12 +228,12 @@ def test_a_live_version_of_a_gated_model_is_not_deleted(
 ) -> None:
     add_version()
     promote(client, "credit", 1, "Production", actor="ada")
-    set_policy(client, "credit", actor="ada", requires_verdict=True)
+    set_policy(client, "credit", actor="ada", stages="gated")
     with pytest.raises(Conflict, match="live in Production"):
         delete_version(client, "credit", 1, actor="ada")
     with pytest.raises(Conflict, match="version 1 is live"):
         delete_model(client, "credit", actor="ada")
-    promote(client, "credit", 1, "Archived", actor="ada")
+    promote(client, "credit", 1, "Archived", actor="ada", reason="retired")
     delete_model(client, "credit", actor="ada")
 
 
@@ -237,5 +244,142 @@ def test_a_rename_stands_in_both_chains(client: TrackingClient, add_version: Add
     assert renamed.name == "lending"
     assert kinds(client, "credit") == ["transition", "renamed"]
     assert kinds(client, "lending") == ["renamed"]
-    assert verify_history(client, "credit") is None
-    assert verify_history(client, "lending") is None
+    assert verify_history(client, "credit").is_whole
+    assert verify_history(client, "lending").is_whole
+
+
+def test_a_model_is_made_without_a_version(client: TrackingClient) -> None:
+    made = create_model(client, "credit", actor="ada", description="PD", tags={"team": "risk"})
+    assert (made.name, made.description, made.tags) == ("credit", "PD", {"team": "risk"})
+    (created,) = list_history(client, "credit")
+    assert (created.kind, created.actor) == ("created", "ada")
+    assert created.payload == {"gates": {}, "stages": canonical_value(OPEN.to_json())}
+    with pytest.raises(Conflict, match="it exists already"):
+        create_model(client, "credit", actor="bob")
+    with pytest.raises(InvalidInput, match="registered model name"):
+        create_model(client, "a/b", actor="ada")
+    assert kinds(client) == ["created"]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "gated"),
+    [
+        ((), set()),
+        (("*",), {"credit", "credit-uk", "Credit"}),
+        (("credit*",), {"credit", "credit-uk"}),
+        (("other", "Cr?dit"), {"Credit"}),
+    ],
+)
+def test_a_site_makes_new_models_gated_by_name(
+    settings: Settings, patterns: tuple[str, ...], gated: set[str]
+) -> None:
+    with TrackingClient(replace(settings, gated_models=patterns)) as client:
+        for name in ("credit", "credit-uk", "Credit"):
+            _, model_id = logged(client)
+            if name == "credit":
+                create_model(client, name, actor="ada")
+            register_model(client, name, f"models:/{model_id}", actor="ada")
+        with client.store.transaction() as tx:
+            found = {model.name: model.stages for model in tx.registry.list_models()}
+    assert {name for name, graph in found.items() if graph == GATED} == gated
+    assert {name for name, graph in found.items() if graph == OPEN} == set(found) - gated
+
+
+def test_a_models_own_graph_comes_before_the_sites(settings: Settings) -> None:
+    with TrackingClient(replace(settings, gated_models=("*",))) as client:
+        _, model_id = logged(client)
+        register_model(client, "credit", f"models:/{model_id}", actor="ada", stages="open")
+        assert kinds(client) == ["created", "policy", "registered"]
+        assert promote(client, "credit", 1, "Production", actor="ada").changed
+
+
+def test_a_graph_of_a_models_own_is_recorded_and_used_for_its_first_version(
+    client: TrackingClient,
+) -> None:
+    _, model_id = logged(client)
+    graph = {
+        "stages": ["New", "Live"],
+        "exclusive": "Live",
+        "edges": [{"from": "New", "to": "Live"}],
+    }
+    version = register_model(client, "credit", f"models:/{model_id}", actor="ada", stages=graph)
+    assert version.stage == "New"
+    change = list_history(client, "credit")[1]
+    assert change.payload["to"] == {"gates": {}, "stages": {**graph, "displaced_to": "New"}}
+    assert verify_history(client, "credit").is_whole
+
+
+@pytest.mark.parametrize("stages", ["strict", {"stages": ["A"]}, {}])
+def test_a_graph_that_cannot_be_read_is_refused_before_anything_happens(
+    client: TrackingClient, add_version: AddVersion, stages: str | dict[str, object]
+) -> None:
+    _, model_id = logged(client)
+    with pytest.raises(InvalidInput):
+        register_model(client, "new", f"models:/{model_id}", actor="ada", stages=stages)
+    add_version()
+    with pytest.raises(InvalidInput):
+        set_policy(client, "credit", actor="ada", stages=stages)
+    with client.store.transaction() as tx:
+        assert [model.name for model in tx.registry.list_models()] == ["credit"]
+
+
+def test_a_graph_without_the_stage_of_a_version_is_refused(
+    client: TrackingClient, add_version: AddVersion
+) -> None:
+    add_version()
+    promote(client, "credit", 1, "Staging", actor="ada")
+    graph = {
+        "stages": ["None", "Production"],
+        "exclusive": "Production",
+        "edges": [{"from": "None", "to": "Production"}],
+    }
+    with pytest.raises(Conflict, match="version 1 stands in Staging"):
+        set_policy(client, "credit", actor="ada", stages=graph)
+    assert kinds(client) == ["transition"]
+    promote(client, "credit", 1, "None", actor="ada")
+    set_policy(client, "credit", actor="ada", stages=graph, reason="two stages will do")
+    assert list_history(client, "credit")[-1].payload["reason"] == "two stages will do"
+
+
+def test_rules_do_not_change_for_a_model_that_is_not_there(client: TrackingClient) -> None:
+    for rules in ({"gates": POLICY}, {"stages": "gated"}, {}):
+        with pytest.raises(NotFound):
+            set_policy(client, "credit", actor="ada", **rules)
+
+
+def test_neither_deleting_nor_renaming_is_a_way_around_the_rules(client: TrackingClient) -> None:
+    for away in ("delete", "rename"):
+        _, model_id = logged(client)
+        register_model(
+            client, away, f"models:/{model_id}", actor="ada", gates=POLICY, stages="gated"
+        )
+        if away == "delete":
+            delete_model(client, away, actor="eve")
+        else:
+            rename_model(client, away, "elsewhere", actor="eve")
+        _, model_id = logged(client)
+        version = register_model(client, away, f"models:/{model_id}", actor="eve")
+        assert version.version == 2
+        with pytest.raises(PromotionRefused, match="no edge leads from None to Production"):
+            promote(client, away, 2, "Production", actor="eve")
+        created = [event for event in list_history(client, away) if event.kind == "created"][-1]
+        assert created.payload == {"gates": POLICY, "stages": canonical_value(GATED.to_json())}
+        assert verify_history(client, away).is_whole
+
+
+def test_aliases_lead_to_their_version_whatever_its_stage(
+    client: TrackingClient, add_version: AddVersion
+) -> None:
+    for _ in range(2):
+        add_version(gates=POLICY, stages=GATED)
+    set_alias(client, "credit", "champion", 1, actor="ada")
+    set_alias(client, "credit", "challenger", 2, actor="ada")
+    assert resolve_version(client, "models:/credit@champion").version == 1
+    set_alias(client, "credit", "champion", 2, actor="ada")
+    assert resolve_version(client, "models:/credit@champion").version == 2
+    for bad in ("", "latest", "v2", "a b", "a@b", "a/b"):
+        with pytest.raises(InvalidInput, match="alias"):
+            set_alias(client, "credit", bad, 1, actor="ada")
+    with pytest.raises(NotFound, match="credit@none"):
+        resolve_version(client, "models:/credit@none")
+    assert kinds(client) == ["policy", "policy", "alias", "alias", "alias"]

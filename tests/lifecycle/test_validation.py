@@ -29,17 +29,18 @@ from airflow_mltrack.exceptions import (
     PromotionRefused,
     StoreUnavailable,
 )
+from airflow_mltrack.lifecycle.audit import list_history, verify_history
 from airflow_mltrack.lifecycle.held_out import (
     HeldOutRows,
     held_out_rows,
     refuse_training_rows,
 )
 from airflow_mltrack.lifecycle.policy import policy_digest
-from airflow_mltrack.lifecycle.promotion import list_history, promote, verify_history
+from airflow_mltrack.lifecycle.promotion import promote
 from airflow_mltrack.lifecycle.registration import register_model
 from airflow_mltrack.lifecycle.training_spec import TrainingSpec
-from airflow_mltrack.lifecycle.validation import list_verdicts, validate_version, verdict_json
-from airflow_mltrack.store.canonical_json import digest_of
+from airflow_mltrack.lifecycle.validation import list_verdicts, validate_version
+from airflow_mltrack.lifecycle.verdict_evidence import verdict_json
 from airflow_mltrack.store.tracking_store import Transaction
 from airflow_mltrack.tracking.client import TrackingClient
 from airflow_mltrack.training.dataset import DatasetSpec
@@ -128,8 +129,10 @@ def test_a_good_version_passes_on_the_rows_its_training_held_out(
     assert list_verdicts(client, "credit", 1) == [verdict]
     event = list_history(client, "credit")[-1]
     assert (event.kind, event.payload["verdict_id"]) == ("verdict", verdict.verdict_id)
-    assert event.payload["sha256"] == digest_of(verdict_json(verdict))
-    assert verify_history(client, "credit") is None
+    with client.store.transaction() as tx:
+        digests = tx.verdicts.digests("credit")
+    assert digests == {verdict.verdict_id: event.payload["sha256"]}
+    assert verify_history(client, "credit").is_whole
     with client.store.transaction() as tx:
         edges = tx.lineage.upstream(LineageNode("model_version", "credit/1"))
     assert ("dataset", "judged") in {(edge.source.kind, edge.relation) for edge in edges}
@@ -264,6 +267,20 @@ def test_a_training_that_recorded_no_split_is_believed_its_callers_split(
     assert validate_version(client, "credit", 1, actor="ada", dataset=table, split=SPLIT).passed
     with pytest.raises(InvalidInput, match="learned from this table"):
         validate_version(client, "credit", 1, actor="ada", dataset=table)
+
+
+def test_a_slice_may_go_by_a_column_that_training_left_out(
+    client: TrackingClient, train: Train, table: DatasetSpec
+) -> None:
+    train(tells=False, records_split=False)
+    without = replace(table, drop=("noise",))
+    check = {"kind": "slice", "metric": "auc", "by": "noise", "min": 0.5, "min_rows": 10}
+    policy = {"checks": [check]}
+    verdict = validate_version(
+        client, "credit", 1, actor="ada", dataset=without, split=SPLIT, policy=policy
+    )
+    assert verdict.passed
+    assert "worst of 4 slices, noise" in verdict.checks[0].message
 
 
 def test_synthetic_rows_mark_the_verdict(client: TrackingClient, train: Train) -> None:

@@ -3,10 +3,13 @@ from __future__ import annotations
 import pytest
 
 from airflow_mltrack.exceptions import InvalidInput
+from airflow_mltrack.lifecycle.transitions import UNSET
 from airflow_mltrack.operators.inputs import (
     choice,
     dataset_spec,
     decision_threshold,
+    expected_version,
+    flag,
     mapping,
     split_spec,
     training_spec,
@@ -92,3 +95,29 @@ def test_a_threshold_may_be_left_out_or_come_as_text(value: object, number: floa
 def test_what_is_no_threshold_is_refused(value: object) -> None:
     with pytest.raises(InvalidInput, match="threshold"):
         decision_threshold(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [(None, UNSET), ("none", None), (" None ", None), (7, 7), ("7", 7)]
+)
+def test_which_version_is_expected(value: int | str | None, found: object) -> None:
+    assert expected_version(value) == found
+
+
+@pytest.mark.parametrize("value", ["", "nobody", "-1"])
+def test_an_expectation_that_cannot_be_read_is_not_dropped(value: str) -> None:
+    with pytest.raises(InvalidInput, match="model version"):
+        expected_version(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [(True, True), ("True", True), ("false ", False), (False, False)]
+)
+def test_templates_give_true_and_false_as_text(value: object, found: bool) -> None:
+    assert flag("emergency", value) is found
+
+
+@pytest.mark.parametrize("value", ["", "yes", 1, None])
+def test_what_is_neither_true_nor_false_is_refused(value: object) -> None:
+    with pytest.raises(InvalidInput, match="emergency"):
+        flag("emergency", value)

@@ -2,65 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from airflow_mltrack.assets import model_asset
+from airflow_mltrack.assets import PROMOTIONS, model_asset
+from airflow_mltrack.entities.stages import GATED
 from airflow_mltrack.exceptions import Conflict
 from airflow_mltrack.hooks.mltrack import MltrackHook
 from airflow_mltrack.operators.batch_score import BatchScoreOperator
 from airflow_mltrack.operators.credit_data import ChooseCreditDataOperator
-from airflow_mltrack.operators.promote import PROMOTIONS, PromoteModelOperator
+from airflow_mltrack.operators.promote import PromoteModelOperator
 from airflow_mltrack.operators.register import RegisterModelOperator
 from airflow_mltrack.operators.train import TrainModelOperator
 from airflow_mltrack.operators.validate import ValidateModelOperator
 from airflow_mltrack.training.loan_portfolio import portfolio_uri
-from tests.hooks.conftest import make_context
-from tests.operators.conftest import DATASET, RECIPE
+from tests.operators.conftest import DATASET, execute, task_context
 
-GATES = {"checks": [{"metric": "auc", "min": 0.5}]}
 NEVER = {"checks": [{"name": "perfect", "metric": "auc", "min": 0.9999}]}
-
-
-class OutletEvents(dict[Any, Any]):
-    """What a task emits, as Airflow's accessor takes it."""
-
-    def __missing__(self, key: Any) -> Any:
-        added: list[tuple[Any, Any]] = []
-        self[key] = SimpleNamespace(
-            extra=None, added=added, add=lambda asset, extra: added.append((asset, extra))
-        )
-        return self[key]
-
-
-def _context(**ti_fields: Any) -> dict[str, Any]:
-    return {**make_context(**ti_fields), "outlet_events": OutletEvents()}
-
-
-def _execute(operator: Any, context: dict[str, Any] | None = None) -> Any:
-    return operator.execute(context or _context(task_id=operator.task_id))
-
-
-@pytest.fixture
-def trained(hook: MltrackHook) -> dict[str, Any]:
-    del hook
-    operator = TrainModelOperator(
-        task_id="train", dataset=DATASET, recipe=RECIPE, options={"n_bootstrap": 20}
-    )
-    found: dict[str, Any] = _execute(operator)
-    return found
-
-
-@pytest.fixture
-def version(trained: dict[str, Any]) -> int:
-    operator = RegisterModelOperator(
-        task_id="register", name="credit", model_uri=trained["model_uri"], gates=GATES
-    )
-    return int(_execute(operator)["version"])
 
 
 def test_training_hands_on_ids_and_numbers(trained: dict[str, Any], hook: MltrackHook) -> None:
@@ -75,22 +37,46 @@ def test_registering_again_finds_the_version(trained: dict[str, Any], version: i
     operator = RegisterModelOperator(
         task_id="register", name="credit", model_uri=trained["model_uri"]
     )
-    again = _execute(operator)
+    again = execute(operator)
     assert again["version"] == version == 1
     assert again["model_uri"] == "models:/credit/1"
+
+
+@pytest.mark.parametrize("stages", ["gated", GATED.to_json(), json.dumps(GATED.to_json())])
+def test_registering_sets_the_stages(
+    trained: dict[str, Any], hook: MltrackHook, stages: Any
+) -> None:
+    operator = RegisterModelOperator(
+        task_id="register", name="credit", model_uri=trained["model_uri"], stages=stages
+    )
+    execute(operator)
+    with hook.client.store.transaction() as tx:
+        assert tx.registry.stage_graph("credit") == GATED
+
+
+def test_registering_without_stages_keeps_those_that_are_there(
+    trained: dict[str, Any], hook: MltrackHook
+) -> None:
+    for stages in ("gated", None, ""):
+        operator = RegisterModelOperator(
+            task_id="register", name="credit", model_uri=trained["model_uri"], stages=stages
+        )
+        execute(operator)
+    with hook.client.store.transaction() as tx:
+        assert tx.registry.stage_graph("credit") == GATED
 
 
 def test_a_verdict_opens_production_and_the_asset_tells(version: int, hook: MltrackHook) -> None:
     validate = ValidateModelOperator(
         task_id="validate", name="credit", version=str(version), dataset=DATASET, split={}
     )
-    verdict = _execute(validate)
+    verdict = execute(validate)
     assert verdict["passed"]
     promote = PromoteModelOperator(
         task_id="promote", name="credit", version=version, verdict_id=verdict["verdict_id"]
     )
-    context = _context(task_id="promote")
-    facts = _execute(promote, context)
+    context = task_context(task_id="promote")
+    facts = execute(promote, context)
     assert (facts["stage"], facts["previous_version"]) == ("Production", None)
     assert promote.outlets == [model_asset("credit", "Production")]
     assert context["outlet_events"][model_asset("credit")].extra == facts
@@ -105,8 +91,8 @@ def test_a_templated_promotion_goes_through_the_alias(version: int, name: str) -
     promote = PromoteModelOperator(task_id="promote", name=name, version=version, stage="Staging")
     assert promote.outlets == [PROMOTIONS]
     promote.name = "credit"
-    context = _context()
-    _execute(promote, context)
+    context = task_context()
+    execute(promote, context)
     [(asset, _)] = context["outlet_events"][PROMOTIONS].added
     assert asset == model_asset("credit", "Staging")
 
@@ -121,7 +107,7 @@ def test_without_a_verdict_production_is_refused(
         task_id="promote", name="credit", version=version, on_refusal=on_refusal
     )
     with pytest.raises(error, match="no verdict exists"):
-        _execute(promote)
+        execute(promote)
 
 
 def test_an_unexpected_holder_is_a_conflict_that_may_be_retried(version: int) -> None:
@@ -129,7 +115,7 @@ def test_an_unexpected_holder_is_a_conflict_that_may_be_retried(version: int) ->
         task_id="promote", name="credit", version=version, stage="Staging", expected_current=7
     )
     with pytest.raises(Conflict, match="expected version 7"):
-        _execute(promote)
+        execute(promote)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +132,7 @@ def test_a_verdict_that_does_not_pass_ends_the_task(
         on_failure=on_failure,
     )
     with pytest.raises(error, match="perfect"):
-        _execute(validate)
+        execute(validate)
     with hook.client.store.transaction() as tx:
         latest = tx.verdicts.latest("credit", version)
     assert latest is not None, "the verdict is recorded whatever it says"
@@ -158,7 +144,7 @@ def test_rows_that_the_training_used_are_no_evidence(version: int) -> None:
         task_id="validate", name="credit", version=version, dataset=DATASET
     )
     with pytest.raises(AirflowFailException, match="learned from this table"):
-        _execute(validate)
+        execute(validate)
 
 
 def test_continue_hands_the_failed_checks_on(version: int) -> None:
@@ -169,7 +155,7 @@ def test_continue_hands_the_failed_checks_on(version: int) -> None:
         policy=NEVER,
         on_failure="continue",
     )
-    assert _execute(validate)["failed_checks"] == ["perfect"]
+    assert execute(validate)["failed_checks"] == ["perfect"]
 
 
 def test_scores_become_an_artifact_where_no_output_is_named(
@@ -182,7 +168,7 @@ def test_scores_become_an_artifact_where_no_output_is_named(
         keep=["purpose"],
         threshold="0.5",
     )
-    scored = _execute(operator)
+    scored = execute(operator)
     assert scored["rows"] == 600
     with hook.client.store.transaction() as tx:
         run = tx.runs.get(scored["run_id"])
@@ -201,22 +187,22 @@ def test_an_output_of_an_unknown_kind_is_refused(trained: dict[str, Any], tmp_pa
         output_uri=str(tmp_path / "scores.xlsx"),
     )
     with pytest.raises(AirflowFailException, match=r"ends in \.csv or \.parquet"):
-        _execute(operator)
+        execute(operator)
 
 
 @pytest.mark.usefixtures("hook")
 def test_a_missing_column_fails_without_retry_and_is_named() -> None:
     operator = TrainModelOperator(task_id="train", dataset={**DATASET, "target": "defualted"})
     with pytest.raises(AirflowFailException, match="defaulted"):
-        _execute(operator)
+        execute(operator)
 
 
 @pytest.mark.usefixtures("hook")
 def test_the_dag_params_choose_the_table() -> None:
     chosen = ChooseCreditDataOperator(task_id="data", uri="a.csv", target="bad", drop="id,x")
-    assert _execute(chosen) == {"uri": "a.csv", "target": "bad", "drop": ["id", "x"]}
+    assert execute(chosen) == {"uri": "a.csv", "target": "bad", "drop": ["id", "x"]}
     with pytest.raises(AirflowFailException, match="TARGET"):
-        _execute(ChooseCreditDataOperator(task_id="data", uri="a.csv"))
+        execute(ChooseCreditDataOperator(task_id="data", uri="a.csv"))
 
 
 @pytest.mark.usefixtures("hook")
@@ -228,6 +214,6 @@ def test_the_dag_params_choose_the_table() -> None:
     ],
 )
 def test_every_table_has_a_model_of_its_own(uri: str, name: str) -> None:
-    context = _context(task_id="data")
-    _execute(ChooseCreditDataOperator(task_id="data", uri=uri, target="bad"), context)
+    context = task_context(task_id="data")
+    execute(ChooseCreditDataOperator(task_id="data", uri=uri, target="bad"), context)
     assert context["ti"].pushed["model_name"] == name

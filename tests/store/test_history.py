@@ -17,7 +17,7 @@ from sqlalchemy import text
 from airflow_mltrack.entities.history import HistoryEvent
 from airflow_mltrack.exceptions import InvalidInput, StoreError
 from airflow_mltrack.settings import Settings
-from airflow_mltrack.store.history import GENESIS
+from airflow_mltrack.store.history import GENESIS, event_hash
 from airflow_mltrack.store.tracking_store import TrackingStore
 from tests.store.json_facts import FACTS, TEXT
 from tests.store.processes import at_once
@@ -60,6 +60,11 @@ def test_the_hash_is_the_documented_one(store: TrackingStore) -> None:
     assert event.hash == hashlib.sha256(written.encode()).hexdigest()
 
 
+def test_an_event_without_a_time_has_no_hash() -> None:
+    with pytest.raises(InvalidInput, match="history time"):
+        event_hash({"at": "2026-01-31"})
+
+
 def test_each_name_has_a_chain_of_its_own(store: TrackingStore) -> None:
     append(store, "a")
     other = append(store, "b")
@@ -83,7 +88,7 @@ def test_events_are_filtered_by_version_and_kind(store: TrackingStore) -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    ["UPDATE history SET actor = 'eve'", "DELETE FROM history", "TRUNCATE history"],
+    ["UPDATE history SET actor = 'eve'", "DELETE FROM history", "TRUNCATE history CASCADE"],
 )
 def test_the_database_itself_refuses_to_change_history(
     store: TrackingStore, statement: str

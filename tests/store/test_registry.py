@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sqlalchemy import text
 
-from airflow_mltrack.entities.registry import ModelVersion, Stage
+from airflow_mltrack.entities.registry import ModelVersion, RegisteredModel, Stage
+from airflow_mltrack.entities.stages import GATED, OPEN, StageEdge, StageGraph
 from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
-from airflow_mltrack.store.registry import canonical_stage
 from airflow_mltrack.store.tracking_store import TrackingStore, Transaction
+
+LADDER = StageGraph(
+    stages=("New", "Live", "Gone"),
+    exclusive="Live",
+    displaced_to="Gone",
+    edges=(StageEdge("New", "Live"), StageEdge("Live", "Gone")),
+)
+"""Own names, and nothing asked for."""
 
 
 @pytest.fixture
@@ -36,10 +43,34 @@ def add(tx: Transaction, name: str = "credit") -> ModelVersion:
     return tx.registry.create_version(name, source="models:/m-any")
 
 
+def move(tx: Transaction, version: int, stage: str, name: str = "credit") -> ModelVersion:
+    """Move a version and tell the history, as the database asks at the end of the transaction."""
+    moved = tx.registry.move(name, version, stage)
+    tx.history.append(
+        name=name, version=version, kind="transition", actor="ada", payload={"to": moved.stage}
+    )
+    return moved
+
+
+def set_rules(
+    tx: Transaction, gates: Mapping[str, object], stages: StageGraph, name: str = "credit"
+) -> RegisteredModel:
+    """Change the rules and tell the history, as the database asks at the end."""
+    changed = tx.registry.set_policy(name, gates=gates, stages=stages)
+    tell_rules(tx, changed, "policy")
+    return changed
+
+
+def tell_rules(tx: Transaction, model: RegisteredModel, kind: str) -> None:
+    rules = {"gates": model.gates, "stages": model.stages.to_json()}
+    payload = {"to": rules} if kind == "policy" else rules
+    tx.history.append(name=model.name, version=None, kind=kind, actor="ada", payload=payload)
+
+
 def test_a_model_comes_back_as_it_was_made(tx: Transaction) -> None:
     made = tx.registry.create_model("crédit risk", description="PD", tags={"team": "risk"})
     assert (made.name, made.description, made.tags) == ("crédit risk", "PD", {"team": "risk"})
-    assert (made.gates, made.requires_verdict, made.aliases) == ({}, False, {})
+    assert (made.gates, made.stages, made.aliases) == ({}, OPEN, {})
     assert tx.registry.get_model("crédit risk") == made
     assert tx.registry.list_models() == [made]
 
@@ -106,8 +137,7 @@ def test_a_deleted_version_is_gone_with_its_aliases(tx: Transaction) -> None:
 
 
 def test_a_model_made_again_remembers_nothing_but_its_numbers(tx: Transaction) -> None:
-    tx.registry.create_model("credit", description="old", tags={"a": "b"})
-    tx.registry.set_policy("credit", gates={"checks": []}, requires_verdict=True)
+    tx.registry.create_model("credit", description="old", tags={"a": "b"}, stages=LADDER)
     add(tx)
     tx.registry.set_alias("credit", "champion", 1)
     tx.registry.delete_model("credit")
@@ -115,8 +145,92 @@ def test_a_model_made_again_remembers_nothing_but_its_numbers(tx: Transaction) -
         tx.registry.get_model("credit")
     assert tx.registry.list_models() == []
     fresh = tx.registry.create_model("credit")
+    tell_rules(tx, fresh, "created")
     assert (fresh.description, fresh.tags, fresh.aliases) == ("", {}, {})
-    assert (fresh.gates, fresh.requires_verdict) == ({}, False)
+    assert (fresh.gates, fresh.stages) == ({}, OPEN)
+
+
+GATES = {"checks": [{"metric": "auc", "min": 0.7}]}
+
+
+@pytest.mark.parametrize(
+    ("gates", "stages", "default", "expected"),
+    [
+        ({}, GATED, OPEN, GATED),
+        ({}, GATED, LADDER, GATED),
+        (GATES, GATED, OPEN, GATED),
+        (GATES, LADDER, OPEN, LADDER),
+        (GATES, LADDER, GATED, GATED),
+        ({}, LADDER, GATED, GATED),
+        ({}, LADDER, OPEN, OPEN),
+    ],
+)
+def test_a_governed_model_that_was_deleted_comes_back_with_its_rules(
+    tx: Transaction,
+    gates: dict[str, object],
+    stages: StageGraph,
+    default: StageGraph,
+    expected: StageGraph,
+) -> None:
+    tx.registry.create_model("credit", description="old", stages=stages)
+    set_rules(tx, gates, stages)
+    tx.registry.delete_model("credit")
+    fresh = tx.registry.create_model("credit", stages=default)
+    tell_rules(tx, fresh, "created")
+    assert (fresh.gates, fresh.stages, fresh.description) == (gates, expected, "")
+
+
+def test_a_model_is_made_again_by_the_rules_that_it_had_when_it_was_deleted(
+    store: TrackingStore,
+) -> None:
+    with store.transaction() as tx:
+        tx.registry.create_model("credit")
+    made: list[StageGraph] = []
+
+    def make_again() -> None:
+        with store.transaction() as tx:
+            again = tx.registry.create_model("credit")
+            tell_rules(tx, again, "created")
+            made.append(again.stages)
+
+    with store.transaction() as tx:
+        set_rules(tx, {}, GATED)
+        tx.registry.delete_model("credit")
+        thread = threading.Thread(target=make_again)
+        thread.start()
+        thread.join(0.3)
+        assert made == []
+    thread.join(10)
+    assert made == [GATED]
+
+
+def test_a_name_that_a_governed_model_had_keeps_its_rules(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        tx.registry.create_model("credit", stages=GATED)
+        set_rules(tx, GATES, GATED)
+    with store.transaction() as tx:
+        renamed = tx.registry.rename_model("credit", "lending")
+        taken = tx.registry.create_model("credit")
+    for model in (renamed, taken):
+        assert (model.gates, model.stages) == (GATES, GATED)
+
+
+def test_versions_of_a_model_with_own_stages_start_in_its_first_one(tx: Transaction) -> None:
+    tx.registry.create_model("credit", stages=LADDER)
+    assert [add(tx).stage for _ in range(3)] == ["New", "New", "New"]
+    assert move(tx, 2, "LIVE").stage == "Live"
+    assert [version.version for version in tx.registry.list_versions("credit", stage="new")] == [
+        3,
+        1,
+    ]
+    live = tx.registry.holder("credit")
+    assert live is not None
+    assert live.version == 2
+    for stage in ("Production", "None"):
+        with pytest.raises(InvalidInput, match="it is one of New, Live, Gone"):
+            tx.registry.list_versions("credit", stage=stage)
+        with pytest.raises(InvalidInput, match="it is one of New, Live, Gone"):
+            tx.registry.move("credit", 1, stage)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +242,7 @@ def test_a_model_made_again_remembers_nothing_but_its_numbers(tx: Transaction) -
         lambda registry: registry.list_versions("none"),
         lambda registry: registry.holder("none"),
         lambda registry: registry.create_version("none", source="x"),
-        lambda registry: registry.set_policy("none", gates={}, requires_verdict=False),
+        lambda registry: registry.set_policy("none", gates={}, stages=OPEN),
         lambda registry: registry.set_model_tags("none", {"a": "b"}),
         lambda registry: registry.get_version("credit", 9),
         lambda registry: registry.move("credit", 9, "Staging"),
@@ -145,8 +259,8 @@ def test_what_is_not_there_is_not_found(tx: Transaction, call: object) -> None:
 
 def test_stages_are_read_in_any_case_and_written_in_one(tx: Transaction) -> None:
     add(tx)
-    assert tx.registry.move("credit", 1, " pRoDuCtIoN ").stage == "Production"
-    assert canonical_stage("NONE") == Stage.NONE.value
+    assert move(tx, 1, " pRoDuCtIoN ").stage == "Production"
+    assert move(tx, 1, Stage.STAGING).stage == "Staging"
     with pytest.raises(InvalidInput, match="None, Staging, Production, Archived"):
         tx.registry.move("credit", 1, "Live")
 
@@ -154,9 +268,9 @@ def test_stages_are_read_in_any_case_and_written_in_one(tx: Transaction) -> None
 def test_the_holder_of_a_stage_is_its_highest_version(tx: Transaction) -> None:
     for _ in range(3):
         add(tx)
-    tx.registry.move("credit", 1, "Staging")
-    tx.registry.move("credit", 2, "Staging")
-    tx.registry.move("credit", 1, "Production")
+    move(tx, 1, "Staging")
+    move(tx, 2, "Staging")
+    move(tx, 1, "Production")
     assert [v.version for v in tx.registry.list_versions("credit", stage="staging")] == [2]
     staged, live = tx.registry.holder("credit", "Staging"), tx.registry.holder("credit")
     assert staged is not None
@@ -166,19 +280,12 @@ def test_the_holder_of_a_stage_is_its_highest_version(tx: Transaction) -> None:
     assert tx.registry.holder("credit", "Archived") is None
 
 
-def test_the_database_itself_refuses_a_second_production_version(store: TrackingStore) -> None:
-    with store.transaction() as tx:
-        add(tx)
-        add(tx)
-        tx.registry.move("credit", 1, "Production")
-    with (
-        pytest.raises(Conflict, match="model_versions_one_production"),
-        store.transaction() as tx,
-    ):
-        tx.connection.execute(text("UPDATE model_versions SET stage = 'Production'"))
-    with store.transaction() as tx:
-        tx.registry.delete_version("credit", 1)
-        assert tx.registry.move("credit", 2, "Production").stage == "Production"
+def test_a_live_version_that_is_deleted_frees_the_stage(tx: Transaction) -> None:
+    add(tx)
+    add(tx)
+    move(tx, 1, "Production")
+    tx.registry.delete_version("credit", 1)
+    assert move(tx, 2, "Production").stage == "Production"
 
 
 def test_an_alias_points_at_one_version(tx: Transaction) -> None:
@@ -215,7 +322,7 @@ def test_tags_are_replaced_one_by_one(tx: Transaction) -> None:
 
 
 @pytest.mark.parametrize(
-    "tags", [{"": "x"}, {"a" * 251: "x"}, {"a": "x" * 8001}, {"a": "\x00"}, {"a": "\ud800"}]
+    "tags", [{"": "x"}, {"a" * 251: "x"}, {"a": "x" * 100_001}, {"a": "\x00"}, {"a": "\ud800"}]
 )
 def test_tags_that_cannot_be_kept_are_refused(tx: Transaction, tags: dict[str, str]) -> None:
     add(tx)
@@ -230,8 +337,8 @@ def test_descriptions_and_policy_are_replaced(tx: Transaction) -> None:
     assert tx.registry.update_model("credit", description="PD").description == "PD"
     assert tx.registry.update_version("credit", 1, description="v").description == "v"
     gates = {"checks": [{"metric": "auc", "min": 0.7}]}
-    changed = tx.registry.set_policy("credit", gates=gates, requires_verdict=True)
-    assert (changed.gates, changed.requires_verdict) == (gates, True)
+    changed = set_rules(tx, gates, GATED)
+    assert (changed.gates, changed.stages) == (gates, GATED)
     with pytest.raises(InvalidInput, match="description"):
         tx.registry.update_model("credit", description="x" * 100_001)
 
@@ -240,7 +347,7 @@ def test_a_change_to_a_version_is_seen_on_its_model(store: TrackingStore) -> Non
     with store.transaction() as tx:
         add(tx)
         before = tx.registry.get_model("credit").updated_at
-        tx.registry.move("credit", 1, "Staging")
+        move(tx, 1, "Staging")
         assert tx.registry.get_model("credit").updated_at > before
 
 
@@ -274,7 +381,7 @@ def test_a_locked_model_makes_others_wait(store: TrackingStore) -> None:
         thread.start()
         thread.join(0.3)
         assert seen == []
-        tx.registry.move("credit", 1, "Production")
+        move(tx, 1, "Production")
     thread.join(10)
     assert seen == ["1"]
 
@@ -323,7 +430,7 @@ def apply(tx: Transaction, name: str, step: tuple[object, ...]) -> None:
     if kind == "create":
         registry.create_version(name, source="x")
     elif kind == "move":
-        registry.move(name, *rest)  # type: ignore[arg-type]
+        move(tx, rest[0], str(rest[1]), name)  # type: ignore[arg-type]
     elif kind == "alias":
         registry.set_alias(name, str(rest[1]), rest[0])  # type: ignore[arg-type]
     elif kind == "delete":

@@ -16,7 +16,7 @@ from airflow_mltrack.exceptions import SchemaOutOfDate, StoreError
 from airflow_mltrack.settings import Settings, embedded_settings
 from airflow_mltrack.store import schema
 from airflow_mltrack.store.engine import stop_embedded
-from airflow_mltrack.store.tables import metadata
+from airflow_mltrack.store.table_columns import metadata
 from airflow_mltrack.store.tracking_store import TrackingStore
 from tests.store.processes import at_once
 
@@ -130,7 +130,7 @@ def test_the_embedded_database_makes_its_own_schema(server_directory: Path) -> N
 
 @pytest.mark.parametrize(
     "sql",
-    ["UPDATE history SET actor = 'x'", "DELETE FROM history", "TRUNCATE history"],
+    ["UPDATE history SET actor = 'x'", "DELETE FROM history", "TRUNCATE history CASCADE"],
 )
 def test_the_database_refuses_to_change_history(store: TrackingStore, sql: str) -> None:
     with store.transaction() as tx:

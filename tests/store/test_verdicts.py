@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -86,15 +86,49 @@ def test_a_number_that_json_cannot_hold_is_refused(
 
 
 def test_fields_of_another_release_do_not_break_reading(store: TrackingStore) -> None:
+    changed = {
+        "verdict_id": "'v2'",
+        "checks": """jsonb_set(
+            checks, '{0}', (checks -> 0) - 'metric' - 'severity' || jsonb_build_object('new', 1)
+        )""",
+    }
+    columns = [spec.name for spec in fields(Verdict)]
+    values = ", ".join(changed.get(name, name) for name in columns)
     with store.transaction() as tx:
         tx.verdicts.add(VERDICT)
         tx.connection.execute(
-            text(
-                """
-                UPDATE verdicts SET checks = jsonb_set(
-                    checks, '{0}', (checks -> 0) - 'metric' || jsonb_build_object('new', 1)
-                )
-                """
-            )
+            text(f"INSERT INTO verdicts ({', '.join(columns)}) SELECT {values} FROM verdicts")
         )
-        assert tx.verdicts.get("v1").checks[0] == replace(CHECK, metric="")
+        read = tx.verdicts.get("v2").checks[0]
+    assert read == replace(CHECK, metric="", severity="error")
+
+
+def test_everything_a_check_says_comes_back(store: TrackingStore) -> None:
+    check = replace(
+        CHECK,
+        threshold=None,
+        comparison="",
+        severity="warning",
+        method="delong",
+        confidence=0.9,
+        p_value=0.04,
+        evidence="verdict/auc_floor.json",
+        evidence_sha256="e" * 64,
+    )
+    with store.transaction() as tx:
+        tx.verdicts.add(replace(VERDICT, checks=(check,)))
+        assert tx.verdicts.get("v1").checks == (check,)
+
+
+@pytest.mark.parametrize(
+    ("passed", "severity", "blocks", "warns"),
+    [
+        (True, "error", False, False),
+        (False, "error", True, False),
+        (True, "warning", False, False),
+        (False, "warning", False, True),
+    ],
+)
+def test_only_a_failed_error_blocks(passed: bool, severity: str, blocks: bool, warns: bool) -> None:
+    check = replace(CHECK, passed=passed, severity=severity)
+    assert (check.blocks, check.warns) == (blocks, warns)

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from airflow_mltrack.entities.lineage import LineageNode
 from airflow_mltrack.entities.models import LoggedModel, LoggedModelStatus
+from airflow_mltrack.entities.stages import StageEdge, StageGraph
 from airflow_mltrack.exceptions import (
     ArtifactCorrupt,
     Conflict,
@@ -93,6 +94,9 @@ def test_every_form_finds_the_model(
         )
         tx.registry.set_alias("credit", "champion", version.version)
         tx.registry.move("credit", version.version, "Staging")
+        tx.history.append(
+            name="credit", version=1, kind="transition", actor="ada", payload={"to": "Staging"}
+        )
     for uri in (
         f"models:/{logged.model_id}",
         f"runs:/{logged.run_id}/clf",
@@ -116,6 +120,39 @@ def test_every_form_finds_the_model(
     ):
         with pytest.raises(NotFound):
             resolve(client, uri)
+
+
+def test_a_models_own_stages_are_named_in_any_case(
+    client: TrackingClient, logged: LoggedModel
+) -> None:
+    graph = StageGraph(
+        stages=("New", "Pre Prod", "Champion-1"),
+        exclusive="Champion-1",
+        displaced_to="New",
+        edges=(StageEdge("New", "Champion-1"),),
+    )
+    with client.store.transaction() as tx:
+        tx.registry.create_model("credit", stages=graph)
+        for stage in ("Champion-1", "Pre Prod", "Pre Prod"):
+            version = tx.registry.create_version(
+                "credit", source="x", model_id=logged.model_id, reuse=False
+            ).version
+            tx.registry.move("credit", version, stage)
+            tx.history.append(
+                name="credit", version=version, kind="transition", actor="", payload={"to": stage}
+            )
+    for uri, number in (
+        ("models:/credit/Champion-1", 1),
+        ("models:/credit/champion-1", 1),
+        ("models:/credit/PRE PROD", 3),
+    ):
+        assert resolve_version(client, uri).version == number
+        assert resolve(client, uri) == logged
+    with pytest.raises(NotFound):
+        resolve_version(client, "models:/credit/New")
+    for uri in ("models:/credit/Production", "models:/credit/None"):
+        with pytest.raises(InvalidInput, match="it is one of New, Pre Prod, Champion-1"):
+            resolve_version(client, uri)
 
 
 def test_a_loaded_model_predicts_as_the_original(

@@ -18,8 +18,13 @@ from airflow_mltrack.training.evaluation import (
     evaluate,
     metric_value,
 )
-from airflow_mltrack.training.intervals import bootstrap_intervals, paired_difference
-from airflow_mltrack.training.metrics import CostMatrix, count_scores
+from airflow_mltrack.training.intervals import (
+    bootstrap_intervals,
+    mean_interval,
+    paired_difference,
+    resamples_for,
+)
+from airflow_mltrack.training.metrics import CostMatrix, cost_per_row, count_scores
 
 Case = tuple[NDArray[np.int64], NDArray[np.float64]]
 
@@ -252,3 +257,30 @@ def test_a_thousand_resamples_of_ten_thousand_rows_are_a_matter_of_a_second() ->
     evaluate(*case, n_bootstrap=1000)
     # A row-by-row bootstrap takes minutes; the bound only has to tell those two apart.
     assert time.perf_counter() - start < 10
+
+
+def test_costs_per_row_add_up_to_the_cost_at_the_threshold() -> None:
+    target, score = made(500)
+    costs = CostMatrix(false_negative=7, true_positive=0.5, false_positive=2, true_negative=-0.25)
+    each = cost_per_row(target, score, 0.3, costs)
+    found = evaluate(target, score, cost_matrix=costs, n_bootstrap=0, threshold=0.3)
+    assert each.mean() == pytest.approx(found.metrics["expected_cost"])
+    with pytest.raises(InvalidInput, match="both classes"):
+        cost_per_row([1, 1], [0.1, 0.2], 0.3, costs)
+
+
+def test_the_interval_of_a_mean_is_that_of_the_normal_approximation() -> None:
+    values = np.random.default_rng(0).choice([0.0, 1.0, 5.0], 2000, p=[0.7, 0.2, 0.1])
+    low, high = mean_interval(values, n=4000)
+    reach = 1.96 * values.std() / np.sqrt(values.size)
+    assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach), abs=0.01)
+    assert mean_interval([3.0], n=10) == (3.0, 3.0)
+
+
+def test_more_resamples_are_taken_for_a_higher_level() -> None:
+    assert [resamples_for(level, 500) for level in (0.5, 0.95, 0.99, 0.999)] == [
+        500,
+        500,
+        1000,
+        10000,
+    ]

@@ -10,16 +10,12 @@ import pytest
 from airflow_mltrack.exceptions import (
     ArtifactCorrupt,
     ArtifactUnavailable,
-    Conflict,
-    InvalidInput,
-    NotFound,
     SchemaOutOfDate,
     StoreError,
     StoreUnavailable,
 )
 from airflow_mltrack.tracking.client import TrackingClient
 from airflow_mltrack.web.app import create_app
-from airflow_mltrack.web.error_pages import error_status
 from tests.web.conftest import HeaderAccess
 
 SECRET = "SELECT key FROM vault; postgresql://db.internal/mltrack password=hunter2 /srv/private"
@@ -45,7 +41,6 @@ def _answer(error: Exception, path: str = "/") -> httpx.Response:
         (StoreUnavailable("db.internal", SECRET), 503),
         (ArtifactUnavailable("key", SECRET), 503),
         (StoreError(SECRET), 500),
-        (Conflict("run", "x", SECRET), 500),
         (RuntimeError(SECRET), 500),
         (OSError(2, SECRET, "/srv/private"), 500),
     ],
@@ -87,20 +82,6 @@ def test_line_break_in_an_address_cannot_forge_a_line_of_the_log(
     _answer(StoreError("down"), "/runs/x%0AERROR%20forged")
 
     assert "\n" not in caplog.records[0].getMessage()
-
-
-@pytest.mark.parametrize(
-    ("error", "status"),
-    [
-        (NotFound("run", "x"), 404),
-        (InvalidInput("filter", "x", "no."), 400),
-        (StoreUnavailable("db", "down"), 503),
-        (ArtifactUnavailable("key", "down"), 503),
-        (KeyError("x"), 500),
-    ],
-)
-def test_status_tells_whose_error_it_was(error: Exception, status: int) -> None:
-    assert error_status(error) == status
 
 
 @pytest.mark.parametrize("path", ["/experiments/word", "/experiments/1.5"])

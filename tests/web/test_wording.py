@@ -1,21 +1,13 @@
-"""How values, metrics and events are written for people."""
+"""How values and metrics are written for people."""
 
 from __future__ import annotations
 
 import math
-from datetime import datetime, timezone
 
 import pytest
 
-from airflow_mltrack.entities.history import HistoryEvent
-from airflow_mltrack.web.history_words import tell
 from airflow_mltrack.web.metric_rows import Measured, MetricRow, metric_rows
 from airflow_mltrack.web.rendering import NOTHING, show_digest, show_exact, show_number, show_size
-
-
-def _event(kind: str, **payload: object) -> HistoryEvent:
-    at = datetime(2026, 1, 5, tzinfo=timezone.utc)
-    return HistoryEvent(1, "m", 2, kind, "ada", at, payload, "0" * 64, "1" * 64)
 
 
 @pytest.mark.parametrize(
@@ -74,39 +66,3 @@ def test_metrics_of_both_kinds_of_rows_share_a_line_with_their_interval() -> Non
         MetricRow("fit_seconds", Measured(2.0), None),
         MetricRow("water_low", Measured(1.0), None),
     ]
-
-
-@pytest.mark.parametrize(
-    ("event", "sentence"),
-    [
-        (_event("created"), "Created"),
-        (
-            _event("transition", **{"from": "Staging", "to": "Production", "previous": 1}),
-            "Staging → Production, in place of version 1",
-        ),
-        (
-            _event(
-                "transition",
-                **{"from": "Production", "to": "Archived", "displaced_by": 3, "reason": "Better."},
-            ),
-            "Production → Archived, displaced by version 3. Better.",
-        ),
-        (_event("verdict", passed=False), "Refused"),
-        (
-            _event("alias", **{"alias": "champion", "from": None, "to": 2}),
-            "Alias champion: nothing → version 2",
-        ),
-        (_event("renamed", **{"from": "a", "to": "b"}), "Renamed from a to b"),
-        (_event("of a later release", reason="Who knows."), "of a later release. Who knows."),
-    ],
-)
-def test_event_is_told_in_a_sentence(event: HistoryEvent, sentence: str) -> None:
-    assert tell(event).sentence == sentence
-
-
-def test_what_the_sentence_leaves_out_stays_as_facts() -> None:
-    told = tell(
-        _event("registered", run_id="r1", digest=None, checks=[1], details={"dag_id": "d", "x": {}})
-    )
-
-    assert told.facts == (("run_id", "r1"), ("checks", "[1]"), ("details.dag_id", "d"))

@@ -2,5 +2,5 @@
 
 To add a kind: write a module with a frozen dataclass that follows
 :class:`~airflow_mltrack.lifecycle.gates.gate.Gate` and list it in
-:data:`~airflow_mltrack.lifecycle.policy.GATE_KINDS`.
+:data:`~airflow_mltrack.lifecycle.gates.kinds.GATES`.
 """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from airflow_mltrack.store.tables import metadata
+from airflow_mltrack.store import registry_tables, tables  # noqa: F401 - they fill the metadata
+from airflow_mltrack.store.table_columns import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

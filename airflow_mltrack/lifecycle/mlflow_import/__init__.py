@@ -1,0 +1,1 @@
+"""Bring what an MLflow server or its database holds into this backend."""

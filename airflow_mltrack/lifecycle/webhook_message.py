@@ -1,0 +1,96 @@
+"""What a webhook receives: a canonical JSON body and the headers that prove who has sent it.
+
+The signature is the HMAC-SHA256, under the site's secret, of ``<timestamp>.<body>``, in
+hexadecimal; the timestamp is the header's, in seconds since 1970, and the body its very bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+from airflow_mltrack import __version__
+from airflow_mltrack.exceptions import InvalidInput
+from airflow_mltrack.store.canonical_json import canonical_json
+from airflow_mltrack.store.row_digest import utc_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from airflow_mltrack.entities.webhooks import WebhookDelivery
+    from airflow_mltrack.settings import Settings
+
+TEST_EVENT = "test"
+"""Kind of what is sent to try a webhook out; nothing has happened."""
+SHORTEST_SECRET = 16
+_EXAMPLE = "Make one, for example: openssl rand -hex 32"
+
+
+def signing_key(settings: Settings) -> bytes:
+    """Return the secret that signs.
+
+    :raises InvalidInput: when there is none, or one that can be guessed.
+    """
+    secret = settings.webhook_secret or ""
+    if not secret.strip():
+        raise InvalidInput(
+            "webhook secret",
+            None,
+            "nothing is sent that is not signed.",
+            "Set MLTRACK_WEBHOOK_SECRET, or the connection's field webhook_secret. " + _EXAMPLE,
+        )
+    if len(secret) < SHORTEST_SECRET:
+        rule = f"it has at least {SHORTEST_SECRET} characters."
+        raise InvalidInput("webhook secret", "(hidden)", rule, _EXAMPLE)
+    return secret.encode("utf-8", "surrogateescape")  # as the environment gives bytes
+
+
+def event_body(delivery: WebhookDelivery, sent_at: datetime) -> bytes:
+    """Write the body for one event; all but ``delivery_id`` and ``sent_at`` is the history's."""
+    event = delivery.event
+    return _body(
+        {
+            "delivery_id": delivery.delivery_id,
+            "sent_at": utc_text(sent_at),
+            "id": event.event_id,
+            "event": event.kind,
+            "model": event.name,
+            "version": event.version,
+            "at": utc_text(event.at),
+            "actor": event.actor,
+            "payload": event.payload,
+            "previous_hash": event.previous_hash,
+            "hash": event.hash,
+        }
+    )
+
+
+def trial_body(delivery_id: str, sent_at: datetime) -> bytes:
+    """Write the body of a test."""
+    return _body({"delivery_id": delivery_id, "sent_at": utc_text(sent_at), "event": TEST_EVENT})
+
+
+def signed_headers(
+    kind: str, delivery_id: str, body: bytes, *, key: bytes, sent_at: datetime
+) -> dict[str, str]:
+    """Return the headers that go with a body."""
+    timestamp = str(int(sent_at.timestamp()))
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": f"airflow-mltrack/{__version__}",
+        "X-MLTrack-Event": kind,
+        "X-MLTrack-Delivery": delivery_id,
+        "X-MLTrack-Timestamp": timestamp,
+        "X-MLTrack-Signature": f"sha256={signature(key, timestamp, body)}",
+    }
+
+
+def signature(key: bytes, timestamp: str, body: bytes) -> str:
+    """Return the signature of a body, hexadecimal."""
+    return hmac.new(key, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def _body(facts: Mapping[str, object]) -> bytes:
+    return canonical_json(facts).encode()

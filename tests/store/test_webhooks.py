@@ -1,0 +1,196 @@
+"""The outbox: queued with the event, by kind and name, at next to no cost."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import text
+
+from airflow_mltrack.entities.webhooks import DeliveryState, WebhookDelivery
+from airflow_mltrack.store.tracking_store import TrackingStore, Transaction
+
+LEASE = timedelta(seconds=60)
+NAMES = st.text(alphabet="aB%_\\?[].*é'", max_size=5)
+
+
+def add(tx: Transaction, key: str = "w1", *, models: str = "*", kind: str = "*") -> None:
+    tx.webhooks.add(key, url="https://a.example/", events=[kind], models=models)
+
+
+def append(tx: Transaction, name: str = "credit", kind: str = "transition") -> int:
+    event = tx.history.append(name=name, version=1, kind=kind, actor="ada", payload={})
+    return event.event_id
+
+
+def claim(store: TrackingStore, *, after: float = 0.0) -> WebhookDelivery | None:
+    with store.transaction() as tx:
+        return tx.webhooks.claim(now=tx.now() + timedelta(seconds=after), lease=LEASE)
+
+
+@contextmanager
+def statements(store: TrackingStore) -> Iterator[list[str]]:
+    """Collect the SQL that is sent."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    sqlalchemy_event.listen(store.engine, "before_cursor_execute", note)
+    yield seen
+    sqlalchemy_event.remove(store.engine, "before_cursor_execute", note)
+
+
+@given(name=NAMES, pattern=NAMES)
+@hypothesis_settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_in_a_pattern_only_the_star_is_special(
+    store: TrackingStore, name: str, pattern: str
+) -> None:
+    expected = re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name)
+    with store.transaction() as tx:
+        tx.connection.execute(text("DELETE FROM webhooks"))
+        add(tx, models=pattern)
+        append(tx, name=name)
+        assert tx.webhooks.waiting() == (expected is not None)
+
+
+def test_names_are_compared_with_their_case(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        add(tx, models="Credit-*")
+        append(tx, "credit-x")
+        assert tx.webhooks.waiting() == 0
+        append(tx, "Credit-x")
+        assert tx.webhooks.waiting() == 1
+
+
+@pytest.mark.parametrize("webhooks", [0, 3])
+def test_queueing_takes_one_statement(store: TrackingStore, webhooks: int) -> None:
+    with store.transaction() as tx:
+        for number in range(webhooks):
+            add(tx, f"w{number}")
+        with statements(store) as seen:
+            append(tx)
+        assert tx.webhooks.waiting() == webhooks
+    assert len([statement for statement in seen if "webhook" in statement]) == 1
+    assert len(seen) == 5  # lock, last event, clock, insert, queue
+
+
+def test_an_event_that_is_rolled_back_is_not_queued(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        add(tx)
+    with store.transaction() as tx:
+        append(tx)
+        tx.connection.rollback()
+    with store.transaction() as tx:
+        assert tx.webhooks.waiting() == 0
+
+
+def test_each_webhook_hears_of_an_event_once(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        tx.webhooks.add("w1", url="https://a.example/", events=["*", "transition"], models="*")
+        append(tx)
+        assert tx.webhooks.waiting() == 1
+
+
+def test_deleting_a_webhook_fails_no_promotion_that_runs_meanwhile(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        add(tx, "leaves")
+        add(tx, "stays")
+    done = threading.Event()
+
+    def write() -> None:
+        with store.transaction() as tx:
+            append(tx)
+        done.set()
+
+    writer = threading.Thread(target=write)
+    with store.transaction() as tx:
+        tx.webhooks.delete("leaves")
+        writer.start()
+        assert not done.wait(0.5)  # it waits for us to end
+    writer.join(20)
+    assert done.is_set()
+    with store.transaction() as tx:
+        assert [found.webhook.webhook_id for found in tx.webhooks.deliveries()] == ["stays"]
+
+
+def test_deleting_a_webhook_deletes_its_deliveries_and_no_history(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        add(tx)
+        append(tx)
+        tx.webhooks.delete("w1")
+        assert tx.webhooks.deliveries() == []
+        assert len(tx.history.list("credit")) == 1
+        assert tx.history.verify("credit") is None
+
+
+def test_what_is_claimed_is_not_due_until_the_lease_is_over(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        add(tx)
+        event = append(tx)
+    first = claim(store)
+    assert first is not None
+    assert (first.event.event_id, first.attempts, first.state) == (event, 1, DeliveryState.WAITING)
+    assert claim(store) is None
+    again = claim(store, after=61)
+    assert again is not None
+    assert (again.delivery_id, again.attempts) == (first.delivery_id, 2)
+
+
+def test_a_claim_passes_over_what_another_transaction_holds(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        add(tx)
+        events = [append(tx), append(tx)]
+    with store.transaction() as one, store.transaction() as two:
+        two.connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+        first = one.webhooks.claim(now=one.now(), lease=LEASE)
+        second = two.webhooks.claim(now=two.now(), lease=LEASE)
+        third = two.webhooks.claim(now=two.now(), lease=LEASE)
+    assert first is not None
+    assert second is not None
+    assert [first.event.event_id, second.event.event_id] == events
+    assert third is None
+
+
+def test_a_deliverer_that_was_overtaken_changes_nothing(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        add(tx)
+        append(tx)
+    slow, fast = claim(store), claim(store, after=61)
+    assert slow is not None
+    assert fast is not None
+    with store.transaction() as tx:
+        tx.webhooks.give_up(slow, error="slow")
+        tx.webhooks.postpone(slow, until=tx.now(), error="slow")
+        [found] = tx.webhooks.deliveries()
+        assert (found.state, found.error) == (DeliveryState.WAITING, None)
+        tx.webhooks.delivered(slow.delivery_id, at=tx.now())  # the receiver has it all the same
+        tx.webhooks.postpone(fast, until=tx.now(), error="late")
+        [found] = tx.webhooks.deliveries()
+        assert (found.state, found.error) == (DeliveryState.DELIVERED, None)
+        assert tx.webhooks.claim(now=tx.now() + timedelta(days=9), lease=LEASE) is None
+
+
+def test_what_was_given_up_can_be_tried_again(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        add(tx)
+        append(tx)
+    claimed = claim(store)
+    assert claimed is not None
+    with store.transaction() as tx:
+        tx.webhooks.give_up(claimed, error="HTTP 500")
+        assert tx.webhooks.retry_failed() == 1
+        assert tx.webhooks.retry_failed() == 0
+    again = claim(store)
+    assert again is not None
+    assert (again.attempts, again.error) == (1, "HTTP 500")
