@@ -11,7 +11,7 @@
     ├── PromotionRefused         the rules of the stage forbid it; holds what is missing
     ├── ApprovalRefused          this person may not approve it, or there is nothing to approve on
     ├── SweepFailed              too few trials ended well; holds how they ended
-    ├── DataUnavailable          a data set's source does not answer; a retry may help
+    ├── DataUnavailable          a source of data does not answer; a retry may help
     ├── StoreError
     │   ├── StoreUnavailable     a retry may help
     │   ├── LoginRefused         the server answers, but does not let this user in
@@ -198,7 +198,9 @@ class SweepFailed(MltrackError):
 
 
 class DataUnavailable(MltrackError):
-    """The source of a data set does not answer, or stopped in the middle; a retry may help.
+    """A source of data does not answer, or stopped in the middle; a retry may help.
+
+    A table's server, for example, or an MLflow server that is imported from.
 
     :param source: its address, without credentials.
     :param reason: what happened, one sentence.
@@ -207,7 +209,7 @@ class DataUnavailable(MltrackError):
     def __init__(self, source: str, reason: str) -> None:
         self.source, self.reason = source, reason
         super().__init__(
-            f"The data set {shorten(source)!r} cannot be read now: {reason} "
+            f"The source {shorten(source)!r} cannot be read now: {reason} "
             "Check the address, or try again."
         )
 

@@ -10,6 +10,7 @@ import pytest
 
 from airflow_mltrack import exceptions
 from airflow_mltrack.exceptions import (
+    ApprovalRefused,
     ArtifactCorrupt,
     ArtifactUnavailable,
     Conflict,
@@ -40,6 +41,10 @@ ONE_OF_EACH = [
     (
         PromotionRefused("m", 3, "Production", ["no verdict"], "Validate."),
         "- no verdict\nValidate.",
+    ),
+    (
+        ApprovalRefused("m", 3, "Production", "ada", "ada trained it.", "Ask bob."),
+        "ada may not approve m version 3 for Production: ada trained it. Ask bob.",
     ),
     (SweepFailed("s", {"FAILED": 2}, 1, ["boom"]), "as: 2 FAILED. What went wrong:\n  - boom"),
     (SweepFailed("s", {}, 1), "they ended as: there are no trials"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_mltrack.lifecycle.mlflow_import.source import FileOwner, SourceFile
 
 _SERVED = "mlflow-artifacts"
-_EXPERIMENT = re.compile(r"[0-9]{1,20}")
+_FORMS = ("*/*/artifacts", "*/models/*/artifacts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class KeptFiles:
     def __init__(self, copy: Path | None = None) -> None:
         if copy is not None and not copy.is_dir():
             raise InvalidInput("--artifacts-from", str(copy), "there is no such directory.")
-        if copy is not None and not any(map(_holds_an_experiment, copy.iterdir())):
+        if copy is not None and not _holds_an_experiment(copy):
             raise InvalidInput(
                 "--artifacts-from",
                 str(copy),
@@ -94,6 +93,7 @@ class KeptFiles:
     def _in_bucket(self, owner: FileOwner, bucket: str, prefix: str) -> Sequence[SourceFile]:
         from botocore.exceptions import BotoCoreError, ClientError
 
+        _inner(owner, prefix)
         pages = self._s3.get_paginator("list_objects_v2")
         try:
             return [
@@ -134,7 +134,7 @@ def _object(client: Any, bucket: str, key: str) -> Iterator[BinaryIO]:
 
 
 def _inner(owner: FileOwner, path: str) -> Sequence[str]:
-    """Return the last parts of a location: those that MLflow itself has made.
+    """Return the parts of a location from its experiment on, when MLflow itself has made its end.
 
     Whoever may make an experiment says where its files are, so no other place is ever read:
     ``file:///etc`` names the files of no run.
@@ -142,19 +142,22 @@ def _inner(owner: FileOwner, path: str) -> Sequence[str]:
     :raises ArtifactUnavailable: when it does not end as MLflow lets it end.
     """
     parts = [part for part in path.split("/") if part]
-    end = [owner.name, "artifacts"]
-    depth = 4 if owner.kind == "model" else 3
-    if ".." not in parts and parts[-2:] == end and len(parts) >= depth:
-        return parts[-depth:]
+    if ".." not in parts and parts[-2:] == [owner.name, "artifacts"]:
+        return parts[-_depth(owner) :]
     raise ArtifactUnavailable(
         _shown(owner), f"its location does not end in {owner.name}/artifacts, and is not read."
     )
 
 
+def _depth(owner: FileOwner) -> int:
+    """Return how many parts there are from the experiment on: EXPERIMENT[/models]/ID/artifacts."""
+    return 4 if owner.kind == "model" else 3
+
+
 def _local(owner: FileOwner, place: Path) -> Sequence[SourceFile]:
-    inner = _inner(owner, place.as_posix())
+    _inner(owner, place.as_posix())
     # The server makes its root when it starts, and the rest when there is a file to keep.
-    experiment = place.parents[len(inner) - 2]
+    experiment = Path(*place.parts[: 1 - _depth(owner)])
     if place.is_absolute() and (experiment.is_dir() or experiment.parent.is_dir()):
         return _below(place)
     raise ArtifactUnavailable(
@@ -174,8 +177,8 @@ def _below(directory: Path) -> Sequence[SourceFile]:
     ]
 
 
-def _holds_an_experiment(directory: Path) -> bool:
-    return directory.is_dir() and _EXPERIMENT.fullmatch(directory.name) is not None
+def _holds_an_experiment(root: Path) -> bool:
+    return any(next(root.glob(form), None) for form in _FORMS)
 
 
 def _shown(owner: FileOwner) -> str:

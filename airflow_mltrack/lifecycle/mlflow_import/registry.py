@@ -107,10 +107,13 @@ def _ensure(job: Job, model: SourceRegisteredModel) -> RegisteredModel | None:
 
 
 def _bring_version(job: Job, name: str, version: SourceVersion) -> None:
-    if find_version(job, name, version.version) is not None:
-        job.report.known["versions"] += 1
-        return
     whose = f"model version {name}/{version.version}"
+    known = find_version(job, name, version.version)
+    if known is not None:
+        job.report.known["versions"] += 1
+        if known.model_id is None:
+            _tell_of_package(job, whose, version)
+        return
     package = _package(job, whose, version)
     logged = package if isinstance(package, LoggedModel) else None
     tags = fitting(job, whose, version.tags, REGISTRY_TAG_LIMIT, check_tags)
@@ -177,6 +180,16 @@ def _package(job: Job, whose: str, version: SourceVersion) -> LoggedModel | str:
     if not isinstance(package, LoggedModel):
         job.report.note(f"{whose} is kept at {version.source}; its bytes were not brought.")
     return package
+
+
+def _tell_of_package(job: Job, whose: str, version: SourceVersion) -> None:
+    """Report again that a version came without its package, which it does not get any more."""
+    package = _package(job, whose, version)
+    if isinstance(package, LoggedModel):
+        job.report.problem(
+            f"{whose} came without a package, and that does not change. Its files are here now: "
+            f"register models:/{package.model_id} as a new version."
+        )
 
 
 def _address(job: Job, version: SourceVersion) -> str:

@@ -22,6 +22,8 @@ SILENCE_SECONDS = 120.0
 """How long a client may send nothing in the middle of a body."""
 TRANSFERS = 32
 """Large bodies that are moved at a time; each has a thread, and up to 30 MB on its way to S3."""
+LARGEST_HINT = 500 * 10**9
+"""Largest body that is taken for S3, where an object has 10,000 parts; these have 50 MB then."""
 _AHEAD = 1024 * 1024
 _transfer_slots: RunVar[CapacityLimiter] = RunVar("mltrack_transfer_slots")
 
@@ -37,8 +39,7 @@ class BodyReader:
         self._loop = asyncio.get_running_loop()
         self._waiting = bytearray()
         self._ended = False
-        length = request.headers.get("content-length", "")
-        self.size_hint = int(length) if length.isascii() and length.isdecimal() else None
+        self.size_hint = _announced(request.headers.get("content-length", ""))
         """Bytes that the client announces."""
 
     async def read_ahead(self) -> bool:
@@ -83,6 +84,13 @@ class BodyReader:
 
     async def _pull(self) -> bytes | None:
         return await anext(self._parts, None)
+
+
+def _announced(length: str) -> int | None:
+    """Read a Content-Length. Part sizes follow it, and memory follows them: it is not believed."""
+    if not (length.isascii() and length.isdecimal() and len(length) <= 20):
+        return None
+    return min(int(length), LARGEST_HINT)
 
 
 async def read_body(request: Request, limit: int = BODY_LIMIT) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from boto3.s3.transfer import TransferConfig
 
+from airflow_mltrack.artifacts import s3
 from airflow_mltrack.settings import S3Settings, Settings
 from airflow_mltrack.tracking.client import TrackingClient
 from airflow_mltrack.tracking.run_files import find_file, walk_files
 from tests.artifacts.conftest import BUCKET, s3_settings
 from tests.web.mlflow.artifact_requests import API, files, http, run_id
+from tests.web.mlflow.conftest import waited_for
 from tests.web.mlflow.part_uploads import (
+    PART,
     Uploading,
     location,
     objects,
@@ -188,6 +193,29 @@ def test_the_address_of_a_part_ends_and_writes_nothing_else(
     assert 0 < int(query["X-Amz-Expires"]) <= 6 * 3600
     assert f"/{run_of(location)}/" in parts.path
     assert s3_settings.secret_access_key not in credential["url"]
+
+
+def test_a_client_that_announces_too_much_takes_no_memory(
+    http: httpx.Client, files: str, tracking: TrackingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    configure = s3._transfer_config
+
+    def noted(size: int) -> TransferConfig:
+        config = configure(size)
+        sizes.append(config.multipart_chunksize)
+        return config
+
+    monkeypatch.setattr(s3, "_transfer_config", noted)
+    place = urlsplit(str(http.base_url))
+    with socket.create_connection((place.hostname or "", place.port or 0)) as connection:
+        head = f"PUT {place.path.rstrip('/')}{files}/a HTTP/1.1\r\nHost: x\r\nX-MLTrack: 1"
+        connection.sendall(f"{head}\r\nContent-Length: {10**17}\r\n\r\n".encode())
+        connection.sendall(bytes(PART + 1))
+        waited_for(lambda: sizes)
+    assert sizes == [50_000_000]
+    waited_for(lambda: not open_uploads(tracking))
+    assert objects(tracking) == []
 
 
 class TestLocalDirectory:

@@ -36,7 +36,7 @@ def raw(http: httpx.Client) -> Send:
             while part := connection.recv(65_536):
                 answer += part
         assert b"root:" not in answer
-        assert b"secret" not in answer
+        assert b"not for you" not in answer
         return int(answer.split(b" ", 2)[1])
 
     return send
@@ -87,10 +87,10 @@ CLIMBS = [
 def test_no_path_leaves_the_files_of_its_run(
     raw: Send, files: str, tracking: TrackingClient, tmp_path: Path
 ) -> None:
-    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "secret").write_text("not for you")
     root = Path(tracking.settings.artifact_uri)
     root.mkdir(parents=True, exist_ok=True)
-    (root / "secret").write_text("secret")
+    (root / "secret").write_text("not for you")
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
     for path in CLIMBS:
         for method, target in requests_for(path, files):
@@ -129,7 +129,7 @@ PIECES = (
 def test_whatever_is_written_lies_below_its_run(
     raw: Send, files: str, tracking: TrackingClient, tmp_path: Path, parts: list[str]
 ) -> None:
-    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "secret").write_text("not for you")
     path, run_id = "".join(parts), files.split("/")[-2]
     for method, target in (
         ("PUT", f"{files}/{path}"),
@@ -141,7 +141,7 @@ def test_whatever_is_written_lies_below_its_run(
     ):
         # Found under a name that is no climb, or refused; a # ends what is sent before the name.
         assert raw(method, target) in (200, 400, 404), (method, target)
-    assert (tmp_path / "secret").read_text() == "secret"
+    assert (tmp_path / "secret").read_text() == "not for you"
     stored = {item.key for item in tracking.artifact_store.list()}
     assert stored == {file.key for file in walk_files(tracking, run_id)}
     assert all(f"/{run_id}/" in key for key in stored)
