@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from array import array
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -41,6 +40,7 @@ from airflow_mltrack.store.key_rules import (
     check_tags,
 )
 from airflow_mltrack.tracking import run_artifacts
+from airflow_mltrack.tracking.dataset_text import CONTEXT_TAG, object_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,9 +49,6 @@ if TYPE_CHECKING:
     from airflow_mltrack.lifecycle.mlflow_import.source import SourceFile
     from airflow_mltrack.store.tracking_store import Transaction
 
-CONTEXT_TAG = "mlflow.data.context"
-TEXT_KEY = "mlflow"
-"""Where schema and profile of a data set are kept that are no JSON objects."""
 _POINTS_OF_A_BATCH = 4_096
 _POINTS_AT_ONCE = 40_960
 
@@ -115,8 +112,8 @@ def read_input(given: SourceInput) -> RunInput:
         given.digest,
         source_type=given.source_type,
         source=given.source,
-        schema=_object(given.schema),
-        profile=_object(given.profile),
+        schema=object_of(given.schema),
+        profile=object_of(given.profile),
     )
     return RunInput(record, context, tags)
 
@@ -278,14 +275,3 @@ def _write(job: Job, run: SourceRun, batches: Sequence[MetricBatch]) -> None:
 
 def _note_state(job: Job, run_id: str, state: Mapping[str, object]) -> None:
     job.client.transact(lambda tx: tx.runs.set_tags(run_id, write_state(state)))
-
-
-def _object(text: str) -> dict[str, object]:
-    """Read schema or profile; what is no JSON object is kept as text."""
-    if not text:
-        return {}
-    try:
-        found = json.loads(text, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
-        found = None
-    return found if isinstance(found, dict) else {TEXT_KEY: text}

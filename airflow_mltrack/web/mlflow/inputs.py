@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_mltrack.entities.inputs import DatasetRecord, RunInput
 from airflow_mltrack.entities.models import RunModel
 from airflow_mltrack.store.run_models import INPUT, OUTPUT
+from airflow_mltrack.tracking.dataset_text import CONTEXT_TAG, object_of, text_of
 from airflow_mltrack.web.mlflow.calls import post
 from airflow_mltrack.web.mlflow.errors import invalid
 from airflow_mltrack.web.mlflow.fields import KEY_VALUE, int64, message, pairs, text
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from airflow_mltrack.store.tracking_store import Transaction
     from airflow_mltrack.web.mlflow.calls import Call
 
-CONTEXT_TAG = "mlflow.data.context"
-TEXT_KEY = "mlflow"
-"""Schema and profile are text to MLflow; what is no JSON object is kept under this key."""
 _MOST_ITEMS = 1_000
 _RUN = {"run_id": text(required=True)}
 _DATASET = {
@@ -55,27 +52,11 @@ def _input_out(item: RunInput) -> dict[str, Any]:
             "digest": record.digest,
             "source_type": record.source_type,
             "source": record.source,
-            "schema": _text_of(record.schema),
-            "profile": _text_of(record.profile),
+            "schema": text_of(record.schema),
+            "profile": text_of(record.profile),
         },
         "tags": [{"key": key, "value": value} for key, value in sorted(tags.items())],
     }
-
-
-def _text_of(value: Mapping[str, object]) -> str:
-    if set(value) == {TEXT_KEY} and isinstance(value[TEXT_KEY], str):
-        return str(value[TEXT_KEY])
-    return json.dumps(value) if value else ""
-
-
-def _value_of(text_: str) -> dict[str, object]:
-    if not text_:
-        return {}
-    try:
-        found = json.loads(text_, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
-        found = None
-    return found if isinstance(found, dict) else {TEXT_KEY: text_}
 
 
 def _log_inputs(call: Call) -> dict[str, Any]:
@@ -100,8 +81,8 @@ def _input(number: int, item: Mapping[str, Any]) -> RunInput:
             record["digest"],
             source_type=record.get("source_type", ""),
             source=record.get("source", ""),
-            schema=_value_of(record.get("schema", "")),
-            profile=_value_of(record.get("profile", "")),
+            schema=object_of(record.get("schema", "")),
+            profile=object_of(record.get("profile", "")),
         ),
         context,
         tags,

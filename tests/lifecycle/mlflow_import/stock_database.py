@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,12 +38,16 @@ def make_stock_database(directory: Path) -> StockDatabase:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         mlflow.set_tracking_uri(address)
+        # Or another test's address, which the client keeps in a variable of the process.
+        mlflow.set_registry_uri(address)
         try:
             return _write(mlflow, file, artifacts)
         finally:
             while mlflow.active_run():
                 mlflow.end_run()
             mlflow.set_tracking_uri(before)
+            mlflow.set_registry_uri(None)
+            os.environ.pop("MLFLOW_REGISTRY_URI", None)  # which the client has set
 
 
 def _write(mlflow: Any, file: Path, artifacts: Path) -> StockDatabase:

@@ -20,7 +20,7 @@ from tests.lifecycle.mlflow_import.conftest import run_import
 from tests.lifecycle.mlflow_import.old_database import RUN, make_old_database
 from tests.lifecycle.mlflow_import.recorded import recorded_runs
 
-_RUNS = 16
+_RUNS = 120
 
 
 def test_again_changes_nothing(client: TrackingClient, old_database: str) -> None:
@@ -36,7 +36,7 @@ def test_again_changes_nothing(client: TrackingClient, old_database: str) -> Non
 def test_killed_in_the_middle_it_ends_the_same(
     client: TrackingClient, settings: Settings, postgres_url: str, tmp_path: Path
 ) -> None:
-    address = make_old_database(tmp_path, points=10_000, runs=_RUNS)
+    address = make_old_database(tmp_path, points=2_000, runs=_RUNS)
     _kill_in_the_middle(settings, client, address)
     begun = len(recorded_runs(client))
     assert 0 < begun < _RUNS + 2
