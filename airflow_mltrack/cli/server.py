@@ -57,13 +57,14 @@ def build_server(client: TrackingClient, holders: dict[str, TokenHolder] | None)
     from fastapi import FastAPI
 
     from airflow_mltrack.web.app import create_app
+    from airflow_mltrack.web.mounts import mount
     from airflow_mltrack.web.standalone import LocalCallers, OpenAccess, TokenAccess
 
     access = OpenAccess() if holders is None else TokenAccess(holders)
     inner = create_app(lambda: client, access)
     outer = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    outer.mount("/mltrack", inner)
-    outer.mount("", inner)
+    mount(outer, "/mltrack", inner)
+    mount(outer, "", inner)
     return LocalCallers(outer) if holders is None else outer
 
 

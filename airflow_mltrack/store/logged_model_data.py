@@ -75,6 +75,8 @@ def log_metrics(connection: Connection, metrics: Sequence[tuple[str, LoggedModel
 
     :raises NotFound: when a model or a run does not exist.
     """
+    if not metrics:
+        return
     models = _numbers(connection, logged_models.c.model_id, {model for model, _ in metrics})
     owners = _numbers(connection, runs.c.run_id, {metric.run_id for _, metric in metrics})
     rows = []
@@ -95,10 +97,9 @@ def log_metrics(connection: Connection, metrics: Sequence[tuple[str, LoggedModel
                 "dataset_digest": metric.dataset_digest,
             }
         )
-    if rows:
-        # In one order for everybody: two writers never wait for each other.
-        rows.sort(key=lambda row: (row["logged_model"], row["key"], row["step"], row["timestamp"]))
-        connection.execute(insert(logged_model_metrics).on_conflict_do_nothing(), rows)
+    # In one order for everybody: two writers never wait for each other.
+    rows.sort(key=lambda row: (row["logged_model"], row["key"], row["step"], row["timestamp"]))
+    connection.execute(insert(logged_model_metrics).on_conflict_do_nothing(), rows)
 
 
 def read_data(

@@ -92,6 +92,20 @@ runs = Table(
 )
 """One piece of work. ``status``, ``started_at``, ``ended_at`` repeat the latest attempt's."""
 
+create_requests = Table(
+    "create_requests",
+    metadata,
+    text_column("record_id"),
+    text_column("digest"),
+    text_column("connection"),
+    moment("made_at", now=True),
+    flag("set_aside", default=False),
+    PrimaryKeyConstraint("record_id"),
+    Index(None, "digest"),
+    Index("create_requests_old_idx", "made_at", postgresql_where=text("NOT set_aside")),
+)
+"""See :mod:`airflow_mltrack.store.create_requests`; rows live for a day."""
+
 attempts = Table(
     "attempts",
     metadata,

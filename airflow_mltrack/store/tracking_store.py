@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text
 
 from airflow_mltrack.store.approvals import Approvals
 from airflow_mltrack.store.artifacts import Artifacts
+from airflow_mltrack.store.create_requests import CreateRequests
 from airflow_mltrack.store.engine import begin, make_engine
 from airflow_mltrack.store.experiments import Experiments
 from airflow_mltrack.store.export_rows import ExportRows
@@ -63,6 +64,11 @@ class Transaction:
     def runs(self) -> Runs:
         """Runs, attempts, params and tags."""
         return Runs(self.connection)
+
+    @cached_property
+    def create_requests(self) -> CreateRequests:
+        """Requests that made runs and logged models, in case one comes again."""
+        return CreateRequests(self.connection)
 
     @cached_property
     def metrics(self) -> Metrics:

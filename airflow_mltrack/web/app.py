@@ -12,6 +12,7 @@ from airflow_mltrack.web.api.app import create_api
 from airflow_mltrack.web.error_pages import add_error_pages
 from airflow_mltrack.web.guards import make_guard
 from airflow_mltrack.web.mlflow.mounting import mount_mlflow
+from airflow_mltrack.web.mounts import mount
 from airflow_mltrack.web.pages import router
 
 if TYPE_CHECKING:
@@ -34,6 +35,6 @@ def create_app(
     app.state.get_client = get_client
     app.include_router(router, dependencies=[Depends(make_guard(access.reader))])
     mount_mlflow(app, get_client, access, announce)
-    app.mount("/api", create_api(get_client, access, announce))
+    mount(app, "/api", create_api(get_client, access, announce))
     add_error_pages(app, access)
     return app

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response
+from markupsafe import Markup
 
 from airflow_mltrack.exceptions import NotFound
+from airflow_mltrack.web import mlflow_links
 from airflow_mltrack.web.access import Reader
 from airflow_mltrack.web.files import INLINE, send_file
 from airflow_mltrack.web.metric_rows import metric_rows
@@ -44,6 +47,10 @@ class Page:
 
     def render(self, template: str, **facts: object) -> Response:
         """Render a template with the frame of every page."""
+        return self.render_with("", template, facts)
+
+    def render_with(self, script: str, template: str, facts: Mapping[str, object]) -> Response:
+        """Render a template that holds a script; see :func:`~.rendering.render`."""
         frame = {
             "reader": self.reader.name,
             "root": self.root,
@@ -51,7 +58,7 @@ class Page:
             "quote": partial(quote, safe=""),
             "shown": SHOWN,
         }
-        return render(template, facts={**frame, **facts})
+        return render(template, facts={**frame, **facts}, script=script)
 
 
 def _open_page(request: Request) -> Page:
@@ -78,9 +85,13 @@ def home(page: PageDep) -> Response:
             "live": tx.registry.holders(),
             "table": find_runs(tx, page.reader, [e.experiment_id for e in experiments]),
         }
-    names = {e.experiment_id: e.name for e in experiments}
-    counts = {"model_count": len(models), "experiment_count": len(experiments)}
-    return page.render("home.html", names=names, **counts, **facts)
+    facts |= {
+        "names": {e.experiment_id: e.name for e in experiments},
+        "model_count": len(models),
+        "experiment_count": len(experiments),
+        "links": Markup(mlflow_links.SCRIPT),  # noqa: S704 - our own fixed text
+    }
+    return page.render_with(mlflow_links.SOURCE, "home.html", facts)
 
 
 @_route("/experiments/{experiment_id}")

@@ -16,8 +16,8 @@ from airflow_mltrack.lifecycle.history_words import tell
 NOTHING = "\N{EN DASH}"
 """Shown where there is no value."""
 
-# Pages hold text of whoever logs runs and share their origin with Airflow: no script can run, and
-# nothing is loaded from elsewhere.
+# Pages hold text of whoever logs runs and share their origin with Airflow: no script can run but
+# one of ours that a page asks for, and nothing is loaded from elsewhere.
 _POLICY = (
     "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'self'"
@@ -51,10 +51,16 @@ def _environment() -> Environment:
     return environment
 
 
-def render(template: str, *, facts: Mapping[str, object], status_code: int = 200) -> HTMLResponse:
-    """Render a template of ``web/templates`` into a response that can run no script."""
+def render(
+    template: str, *, facts: Mapping[str, object], status_code: int = 200, script: str = ""
+) -> HTMLResponse:
+    """Render a template of ``web/templates`` into a response that can run no script.
+
+    :param script: but this one, named by its digest as a content security policy does.
+    """
     text = _environment().get_template(template).render(facts)
-    headers = {**PRIVATE, "Content-Security-Policy": _POLICY}
+    policy = f"{_POLICY}; script-src {script}" if script else _POLICY
+    headers = {**PRIVATE, "Content-Security-Policy": policy}
     return HTMLResponse(text, status_code=status_code, headers=headers)
 
 

@@ -19,7 +19,7 @@ from airflow_mltrack.entities.registry import ModelVersion
 from airflow_mltrack.lifecycle.registration import register_model
 from airflow_mltrack.settings import Settings
 from airflow_mltrack.tracking.client import TrackingClient
-from airflow_mltrack.web.access import Reader
+from airflow_mltrack.web.access import Access, Reader
 from airflow_mltrack.web.announcing import Announce, Told
 from airflow_mltrack.web.app import create_app
 from airflow_mltrack.web.basic_login import Exchange
@@ -126,7 +126,7 @@ def client(settings: Settings) -> Iterator[TrackingClient]:
 
 
 @contextmanager
-def serve(client: TrackingClient, access: HeaderAccess, announce: Announce) -> Iterator[str]:
+def serve(client: TrackingClient, access: Access, announce: Announce) -> Iterator[str]:
     """Serve the app mounted as Airflow does it."""
     host = FastAPI()
     host.mount("/mltrack", create_app(lambda: client, access, announce))

@@ -10,6 +10,7 @@ import pytest
 from airflow_mltrack.artifacts.artifact_key import guess_content_type
 from airflow_mltrack.entities.artifacts import StoredObject
 from airflow_mltrack.tracking.client import TrackingClient
+from airflow_mltrack.web import mlflow_links
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}"
 
@@ -48,7 +49,9 @@ def test_names_params_tags_and_users_cannot_become_markup(
         page = browser.get(path)
         assert page.status_code == 200
         assert "&lt;script&gt;" in page.text
-        assert "<script" not in page.text
+        ours = f"<script>{mlflow_links.SCRIPT}</script>"
+        assert "<script" not in page.text.replace(ours, "", 1)
+        assert ours in page.text or path != "/"
         assert "<img src=x" not in page.text
     page = browser.get("/models/m")
     assert "&lt;script&gt;" in page.text
@@ -63,12 +66,13 @@ def test_what_was_typed_into_the_address_cannot_become_markup(browser: httpx.Cli
     assert "<script" not in page.text
 
 
-def test_pages_allow_no_script_and_are_kept_nowhere(browser: httpx.Client) -> None:
+def test_pages_allow_no_foreign_script_and_are_kept_nowhere(browser: httpx.Client) -> None:
     for path in ("/", "/runs/nope", "/nope"):
         headers = browser.get(path).headers
         for part in ("default-src 'none'", "base-uri 'none'", "form-action 'self'"):
             assert part in headers["content-security-policy"]
-        assert "script-src" not in headers["content-security-policy"]
+        sources = headers["content-security-policy"].partition("script-src ")[2]
+        assert sources == (mlflow_links.SOURCE if path == "/" else "")
         assert headers["cache-control"] == "no-store"
         assert headers["x-content-type-options"] == "nosniff"
 

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import BeforeValidator
 
 from airflow_mltrack.lifecycle import audit
 from airflow_mltrack.web.api.calls import CallDep, Limit, Name, NumberToken, cut
@@ -14,6 +15,15 @@ from airflow_mltrack.web.bodies.shapes import HIGHEST_VERSION
 
 reading = APIRouter(tags=["history"])
 _END_OF_TIME = datetime.max.replace(tzinfo=timezone.utc)
+
+
+def _no_bare_number(text: object) -> object:
+    """Refuse ``2026``, which would be read as seconds after 1970."""
+    try:
+        float(str(text))
+    except ValueError:
+        return text
+    raise ValueError("is a number; a time is written 2026-01-31T09:30Z")
 
 
 @reading.get("/models/{name}/history")
@@ -39,6 +49,7 @@ def get_live(
     call: CallDep,
     at: Annotated[
         datetime | None,
+        BeforeValidator(_no_bare_number),
         Query(description="A time with its zone; left out: now.", examples=["2026-01-31T09:30Z"]),
     ] = None,
 ) -> LiveResponse:

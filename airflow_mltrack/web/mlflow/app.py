@@ -65,6 +65,7 @@ def create_mlflow(
             dependencies=guards[route.needs],
             response_class=JSONResponse,
             name=f"{route.method} {route.path}",
+            summary=f"{route.method} {route.path}",
             openapi_extra=_described(route),
         )
     for needs, listed in routers.items():
@@ -123,7 +124,7 @@ def _described(route: Route) -> dict[str, Any]:
     ]
     if not route.by_query:
         content = {"application/json": {"schema": schema_of(rest)}}
-        return {"parameters": parameters, "requestBody": {"content": content}} if rest else {}
+        return {"parameters": parameters} | ({"requestBody": {"content": content}} if rest else {})
     for name, field in rest.items():
         schema = dict(field.schema)
         listed = {"type": "array", "items": schema} if field.repeated else schema

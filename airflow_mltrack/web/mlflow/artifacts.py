@@ -119,13 +119,13 @@ def send_whole(call: Call, record: Artifact) -> Response:
     return answer
 
 
-def presign(call: Call, record: Artifact) -> dict[str, Any]:
+def presign(call: Call, record: Artifact, *, seconds: int = PRESIGNED_SECONDS) -> dict[str, Any]:
     """Give an address at which the store itself sends a file, for a while.
 
     :raises MlflowError: when the store has no such addresses.
     """
     url = call.client.artifact_store.presign(
-        record.key, expires=PRESIGNED_SECONDS, download_name=record.path.rpartition("/")[2]
+        record.key, expires=seconds, download_name=record.path.rpartition("/")[2]
     )
     if url is None:
         raise MlflowError(

@@ -80,10 +80,14 @@ class BodyReader:
             words = f"The client sent nothing for {SILENCE_SECONDS:.0f} seconds."
             raise MlflowError(BAD_REQUEST, words) from None
         except ClientDisconnect:
-            raise MlflowError(BAD_REQUEST, "The client went away.") from None
+            raise _gone() from None
 
     async def _pull(self) -> bytes | None:
         return await anext(self._parts, None)
+
+
+def _gone() -> MlflowError:
+    return MlflowError(BAD_REQUEST, "The client went away.")
 
 
 def _announced(length: str) -> int | None:
@@ -96,15 +100,18 @@ def _announced(length: str) -> int | None:
 async def read_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
     """Read a body into memory.
 
-    :raises MlflowError: when it is too large; what follows is not read.
+    :raises MlflowError: when it is too large; what follows is not read. Or the client goes away.
     """
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise MlflowError(BAD_REQUEST, f"A body has at most {limit} bytes.")
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > limit:
+                raise MlflowError(BAD_REQUEST, f"A body has at most {limit} bytes.")
+            parts.append(part)
+    except ClientDisconnect:
+        raise _gone() from None
     return b"".join(parts)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -44,6 +46,8 @@ class Call:
     announce: Announce
     fields: Fields
     """What was sent, by name; what was not sent is missing."""
+    connection: str = ""
+    """Host and port that the request came from; empty where that is not known."""
 
     @property
     def actor(self) -> str:
@@ -67,6 +71,12 @@ class Call:
         if not found:
             raise invalid("Missing value for required parameter 'run_id'.")
         return str(found)
+
+    @property
+    def digest(self) -> str:
+        """What tells equal requests of one caller for one thing apart from all others."""
+        told = json.dumps([self.actor, self.fields], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def active_run(self, tx: Transaction) -> Run:
         """Return the run that the request wants to log to.
@@ -97,6 +107,8 @@ class Call:
     def writable_run(self, tx: Transaction, run_id: str) -> Run:
         """Return a run that the caller may log to.
 
+        One that was set aside, because the request that made it came again, is taken back.
+
         :raises MlflowError: when there is none that may be seen, or it may only be read.
         """
         run = self.visible_run(tx, run_id)
@@ -104,6 +116,8 @@ class Call:
             raise MlflowError(
                 DENIED, f"Run {run_id} is of Dag {run.dag_id}, which you may not edit."
             )
+        if run.lifecycle is Lifecycle.DELETED and tx.create_requests.take_back(run_id):
+            return tx.runs.get(run_id)
         return run
 
     def readable_dags(self, tx: Transaction) -> set[str]:
@@ -136,7 +150,14 @@ class Route:
 def open_call(request: Request, fields: Fields | None = None) -> Call:
     """Collect what the guard has left; without a guard there is no reader and no call."""
     state = request.app.state
-    return Call(state.get_client(), request.state.reader, state.announce, fields or {})
+    sender = request.client
+    return Call(
+        client=state.get_client(),
+        reader=request.state.reader,
+        announce=state.announce,
+        fields=fields or {},
+        connection=f"{sender.host}:{sender.port}" if sender else "",
+    )
 
 
 def get(path: str, handler: Handler, shape: Shape, needs: Needs = Needs.READ) -> Route:

@@ -26,6 +26,18 @@ _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _SHOWN = 200
 _A_NUMBER = "it is a number of 64 bits, NaN, Infinity or -Infinity"
 _FLAGS = {"true": True, "false": False}
+_INT64_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": _INT64.start, "maximum": _INT64.stop - 1},
+        {"type": "string", "pattern": f"^{_WHOLE.pattern}$"},
+    ]
+}
+_DOUBLE_SCHEMA = {
+    "anyOf": [
+        {"type": "number"},
+        {"type": "string", "pattern": f"^(NaN|-?Infinity|{_NUMBER.pattern})$"},
+    ]
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +63,12 @@ def text(*, required: bool = False, repeated: bool = False) -> Field:
 
 def int64(*, required: bool = False) -> Field:
     """Return a field of a 64-bit whole number."""
-    return Field(_int64, {"type": ["integer", "string"]}, required)
+    return Field(_int64, _INT64_SCHEMA, required)
 
 
 def double(*, required: bool = False) -> Field:
     """Return a field of a number, also NaN or infinite."""
-    return Field(_double, {"type": ["number", "string"]}, required)
+    return Field(_double, _DOUBLE_SCHEMA, required)
 
 
 def flag() -> Field:

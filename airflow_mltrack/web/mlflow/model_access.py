@@ -23,16 +23,27 @@ def check_models(
 ) -> None:
     """Check that the caller may see, or write, logged models.
 
+    One that was set aside, because the request that made it came again, is taken back: somebody
+    knows of it.
+
     :raises MlflowError: when one is missing; one that may not be seen is not told apart.
     """
     check = call.writable_run if write else call.visible_run
     for model_id in dict.fromkeys(model_ids):
         try:
-            model = tx.models.get(model_id, allow_deleted=allow_deleted)
+            model = tx.models.get(model_id, allow_deleted=True)
             seen = model.run_id is None or call.may_see(tx.runs.get(model.run_id))
         except NotFound:
             seen = False
         if not seen:
-            raise MlflowError(MISSING, f"Logged model with ID '{model_id[:100]}' not found.")
+            raise _missing(model_id)
         if model.run_id is not None:
             check(tx, model.run_id)
+        if model.deleted_at is None or allow_deleted:
+            continue
+        if not tx.create_requests.take_back(model_id):
+            raise _missing(model_id)
+
+
+def _missing(model_id: str) -> MlflowError:
+    return MlflowError(MISSING, f"Logged model with ID '{model_id[:100]}' not found.")

@@ -121,8 +121,18 @@ def _create(call: Call) -> dict[str, Any]:
             attempt_id=attempt,
             model_type=call.get("model_type", ""),
         )
-        tx.models.log_params(made.model_id, pairs("params", call.get("params", ())))
-        tx.models.set_tags(made.model_id, pairs("tags", call.get("tags", ())))
+        params, given = pairs("params", call.get("params", ())), pairs("tags", call.get("tags", ()))
+        tx.models.log_params(made.model_id, params)
+        tx.models.set_tags(made.model_id, given)
+        # Only models of runs: others may well be announced twice.
+        if run_id is not None and name is not None and call.connection:
+            tx.create_requests.note_model(
+                made.model_id,
+                digest=call.digest,
+                connection=call.connection,
+                params=params,
+                tags=given,
+            )
         return _answer(tx, made.model_id)
 
 

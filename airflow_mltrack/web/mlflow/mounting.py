@@ -10,6 +10,7 @@ from starlette.routing import Route as ExactRoute
 from airflow_mltrack.web.basic_login import BasicLogin, Logins
 from airflow_mltrack.web.mlflow.app import create_mlflow
 from airflow_mltrack.web.mlflow.routes import CAPABILITY_ROUTES, ROOT_ROUTES, ROUTERS, ROUTES
+from airflow_mltrack.web.mounts import mount
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
@@ -41,9 +42,9 @@ def mount_mlflow(
 
     protocol, capabilities = create(ROUTES, ROUTERS), create(CAPABILITY_ROUTES)
     for place in PLACES:
-        app.mount(place, protocol)
+        mount(app, place, protocol)
     for place in CAPABILITY_PLACES:
-        app.mount(place, capabilities)
+        mount(app, place, capabilities)
     at_root = create(ROOT_ROUTES)
     for route in ROOT_ROUTES:
         # A mount would match what lies below the path only.

@@ -14,6 +14,8 @@ from airflow_mltrack.web.mlflow import (
     models,
     multipart,
     not_implemented,
+    openapi,
+    presigned,
     registered_models,
     runs,
     server_info,
@@ -33,6 +35,7 @@ ROUTES: tuple[Route, ...] = (
     *artifacts.ROUTES,
     *multipart.ROUTES,
     *single_files.ROUTES,
+    *presigned.ROUTES,
     *registered_models.ROUTES,
     *model_versions.ROUTES,
     *not_implemented.ROUTES,
@@ -40,7 +43,7 @@ ROUTES: tuple[Route, ...] = (
 """Every endpoint below ``/api/2.0`` and ``/ajax-api/2.0``."""
 
 ROUTERS: Mapping[Needs, Sequence[APIRouter]] = {
-    Needs.READ: (artifacts.READING,),
+    Needs.READ: (artifacts.READING, openapi.READING),
     Needs.WRITE: (artifacts.WRITING, single_files.WRITING),
 }
 """Endpoints at the same places whose bodies are files."""

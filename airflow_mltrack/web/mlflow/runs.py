@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_mltrack.entities.experiments import Lifecycle
@@ -69,18 +69,35 @@ def write_runs(tx: Transaction, found: Sequence[RunData]) -> list[dict[str, Any]
     read, made = tx.inputs.list_many(attempts), tx.run_models.list(attempts, direction=OUTPUT)
     taken = tx.run_models.list(attempts, direction=INPUT)
     return [
-        {
-            "info": info_out(data.run),
-            "data": {
-                "metrics": [metric_out(metric) for metric in latest.get(key, ())],
-                "params": tags_out(data.params),
-                "tags": tags_out(run_tags(data.run)),
-            },
-            "inputs": inputs_out(read.get(key, ()), taken.get(key, ())),
-            "outputs": outputs_out(made.get(key, ())),
-        }
+        _written(
+            data.run,
+            params=data.params,
+            metrics=latest.get(key, ()),
+            inputs=inputs_out(read.get(key, ()), taken.get(key, ())),
+            outputs=outputs_out(made.get(key, ())),
+        )
         for key, data in zip(attempts, found, strict=True)
     ]
+
+
+def _written(
+    run: Run,
+    *,
+    params: Mapping[str, str],
+    metrics: Iterable[LatestMetric],
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+) -> dict[str, Any]:
+    return {
+        "info": info_out(run),
+        "data": {
+            "metrics": [metric_out(metric) for metric in metrics],
+            "params": tags_out(params),
+            "tags": tags_out(run_tags(run)),
+        },
+        "inputs": inputs,
+        "outputs": outputs,
+    }
 
 
 def metric_out(metric: LatestMetric) -> dict[str, Any]:
@@ -132,18 +149,29 @@ def _create(call: Call) -> dict[str, Any]:
         _check_active(tx, number)
         if parent is not None:
             parent = _parent(call, tx, parent)
+        kept = {key: value[:TAG_LIMIT] for key, value in given.items()}
         run, _ = tx.runs.open(
             experiment_id=number,
             name=name or named,
             # Who is logged in, not who the client says it is: authors may not approve.
             user=call.actor,
             parent_run_id=parent,
-            tags={key: value[:TAG_LIMIT] for key, value in given.items()},
+            tags=kept,
             started_at=moment("start_time", call.get("start_time")),
             watched=False,
         )
-        [written] = write_runs(tx, tx.runs.data_many([run.run_id]))
-    return {"run": written}
+        # Without a time, equal requests say nothing of being one.
+        if call.get("start_time") is not None and call.connection:
+            tx.create_requests.note_run(
+                run.run_id,
+                digest=call.digest,
+                connection=call.connection,
+                name=name or named,
+                tags=kept,
+            )
+    # Nothing is read: all that a new run holds is its tags.
+    new = _written(run, params={}, metrics=(), inputs=inputs_out((), ()), outputs=outputs_out(()))
+    return {"run": new}
 
 
 def _take_back(call: Call, answer: Answer) -> None:
@@ -156,9 +184,11 @@ def _take_back(call: Call, answer: Answer) -> None:
 def _parent(call: Call, tx: Transaction, run_id: str) -> str | None:
     """Return the parent, None for one that is not here: its tag says so, and MLflow takes it."""
     try:
-        return call.visible_run(tx, run_id).run_id
+        found = call.visible_run(tx, run_id).run_id
     except MlflowError:
         return None
+    tx.create_requests.take_back(found)
+    return found
 
 
 def _check_active(tx: Transaction, number: int) -> None:

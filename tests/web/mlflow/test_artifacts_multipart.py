@@ -257,6 +257,31 @@ def test_the_address_of_a_file_ends(
     assert http.get(f"{API}/mlflow-artifacts/presigned/{location}/dir").status_code == 404
 
 
+def test_a_plugin_chooses_how_long_an_address_lives(http: httpx.Client, location: str) -> None:
+    http.put(f"{API}/mlflow-artifacts/artifacts/{location}/dir/a.txt", content=b"hello")
+    path = f"{API}/mlflow/artifacts/presigned-download-url"
+    body = {"run_id": run_of(location), "path": "dir/a.txt", "expiration": "60"}
+    found = http.post(path, json=body).json()
+    assert (found["headers"], found["file_size"]) == ({}, 5)
+    assert parse_qs(urlsplit(found["presigned_url"]).query)["X-Amz-Expires"] == ["60"]
+    assert httpx.get(found["presigned_url"]).content == b"hello"
+    for wrong, status in (
+        ({"expiration": 0}, 400),
+        ({"expiration": 604_801}, 400),
+        ({"path": "../a"}, 400),
+        ({"path": "dir/none"}, 404),
+        ({"run_id": "nothing"}, 404),
+    ):
+        assert http.post(path, json=body | wrong).status_code == status, wrong
+
+
+def test_nobody_uploads_past_the_digest(http: httpx.Client, location: str) -> None:
+    body = {"run_id": run_of(location), "path": "a.txt"}
+    answer = http.post(f"{API}/mlflow/artifacts/presigned-upload-url", json=body)
+    assert answer.status_code == 400
+    assert "mpu/create" in answer.json()["message"]
+
+
 def test_a_file_that_is_being_read_for_its_digest_keeps_nobody_waiting(
     http: httpx.Client, location: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

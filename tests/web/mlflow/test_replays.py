@@ -164,14 +164,14 @@ def test_a_run_whose_caller_has_gone_is_taken_back(
     tracking: TrackingClient, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     gone, made = threading.Event(), threading.Event()
-    write: Callable[..., Any] = runs.write_runs
+    write: Callable[..., Any] = runs.info_out
 
     def slowly(*given: Any) -> Any:
         made.set()
         gone.wait(10)
         return write(*given)
 
-    monkeypatch.setattr(runs, "write_runs", slowly)
+    monkeypatch.setattr(runs, "info_out", slowly)
     where = urlsplit(request.getfixturevalue("address"))
     body = b'{"experiment_id": "0", "run_name": "ghost"}'
     with socket.create_connection((where.hostname or "", where.port or 0)) as caller:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_mltrack.tracking.client import TrackingClient
+from tests.web.mlflow.conftest import Rest
 
 
 def test_the_articles_first_snippet_works(mlflow: Any, tracking: TrackingClient) -> None:
@@ -62,3 +63,12 @@ def test_a_param_is_not_changed(mlflow: Any) -> None:
         mlflow.log_param("depth", 3)
         with pytest.raises(mlflow.exceptions.MlflowException, match="Changing param values"):
             mlflow.log_param("depth", 4)
+
+
+def test_the_answer_to_create_is_what_the_run_holds(rest: Rest) -> None:
+    tags = [{"key": "team", "value": "risk"}, {"key": "mlflow.user", "value": "ada"}]
+    parent = rest.post("/runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"]
+    tags.append({"key": "mlflow.parentRunId", "value": parent})
+    body = {"experiment_id": "0", "run_name": "fit", "start_time": "7", "tags": tags}
+    made = rest.post("/runs/create", body)["run"]
+    assert rest.get("/runs/get", run_id=made["info"]["run_id"])["run"] == made
