@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from airflow_mltrack.web.announcing import Announce
     from airflow_mltrack.web.mlflow.calls import Needs, Route
 
-PLACES = ("/api/2.0", "/ajax-api/2.0")
+PLACES = ("/api/2.0/preview", "/api/2.0", "/ajax-api/2.0")
+"""Clients of MLflow 1 ask for models below ``preview``; it stands first, for it is also below the
+second."""
 CAPABILITY_PLACES = ("/api/3.0", "/ajax-api/3.0")
 
 

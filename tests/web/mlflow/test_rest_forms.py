@@ -24,6 +24,15 @@ def test_whole_numbers_come_as_text_and_go_as_numbers(rest: Rest) -> None:
     assert metric == {"key": "auc", "value": 0.5, "timestamp": 17, "step": -3}
 
 
+def test_clients_of_mlflow_1_find_models_below_preview(rest: Rest, name: str) -> None:
+    place = "../../2.0/preview/mlflow/registered-models"
+    assert rest.ask("POST", f"{place}/create", {"name": name}).status_code == 200
+    found = rest.ask("GET", f"{place}/get", params={"name": name}).json()
+    assert found == rest.get("/registered-models/get", name=name)
+    status, words = rest.refused("GET", "../../2.0/preview/mlflow/nothing")
+    assert (status, words.partition(":")[0]) == (404, "ENDPOINT_NOT_FOUND")
+
+
 def test_names_come_in_both_spellings_but_not_at_once(rest: Rest, run_id: str) -> None:
     rest.post("/runs/log-metric", {"runId": run_id, "key": "a", "value": 1, "timestamp": 1})
     rest.post("/runs/set-tag", {"runUuid": run_id, "key": "t", "value": "v"})
