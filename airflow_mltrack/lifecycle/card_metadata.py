@@ -27,7 +27,8 @@ def front_matter(document: Document) -> str:
         "license": card_tag(document, "license"),
         "model_name": mapping(document["summary"])["model"],
         "model_format": form or None,
-        "model_file": MODEL_FILES.get(str(form)),
+        "model_file": mapping(package.get("mlflow")).get("model_file")
+        or MODEL_FILES.get(str(form)),
         "tags": [item for item in (library, form, _task(document), "mltrack") if item],
         "datasets": list(dict.fromkeys(item["name"] for item in items(document["datasets"]))),
         "metrics": list(dict.fromkeys(item["name"] for item in _metrics(document) if item["rows"])),

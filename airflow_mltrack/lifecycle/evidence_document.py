@@ -225,12 +225,20 @@ def _package(facts: EvidenceFacts, collected: Collected) -> Document | None:
     if package is None:
         return None
     manifest = _manifest(facts)
-    told = ("model_class", "types", "stripped_steps", "proof", "holds_training_rows", "seeds")
+    told = (
+        "model_class",
+        "types",
+        "stripped_steps",
+        "proof",
+        "holds_training_rows",
+        "seeds",
+        "mlflow",
+    )
     copies = {wanted.record.path: wanted for wanted in package_files(facts, include_package=True)}
     return {
         "model_id": package.model_id,
         "digest": package.digest,
-        "format": package.model_type,
+        "format": manifest.get("format") or package.model_type,
         "size": package.size,
         "created_at": package.created_at,
         **{key: manifest.get(key) for key in told},

@@ -13,6 +13,7 @@ from airflow_mltrack.exceptions import (
     NotFound,
 )
 from airflow_mltrack.lifecycle.evidence_facts import Missing
+from airflow_mltrack.lifecycle.evidence_values import mapping
 from airflow_mltrack.model_package.manifest import MANIFEST_FILE, MODEL_FILES
 from airflow_mltrack.model_package.mlmodel import MLMODEL_FILE
 from airflow_mltrack.model_package.writer import DIFF_FILE
@@ -157,13 +158,14 @@ def doubtful_evidence(facts: EvidenceFacts) -> Iterator[Missing]:
 
 
 def expected_files(facts: EvidenceFacts) -> Iterator[Missing]:
-    """Name what a package or a training run of ours has and these do not."""
+    """Name what a package or a training run has and these do not."""
     if facts.package is not None:
         there = {record.path for record in facts.package_files}
-        wanted = {MLMODEL_FILE, MANIFEST_FILE, *ENVIRONMENT_FILES}
+        by_mlflow = mapping(facts.package.manifest.get("mlflow"))
+        wanted = {MLMODEL_FILE, *ENVIRONMENT_FILES, *(() if by_mlflow else (MANIFEST_FILE,))}
         for path in sorted(wanted - there):
             yield Missing(f"package file {path}", "the package was logged without it")
-        if not there & set(MODEL_FILES.values()):
+        if not there & {*MODEL_FILES.values(), by_mlflow.get("model_file")}:
             yield Missing("model file", "the package was logged without one of a known name")
     if facts.training is not None and not list(plot_files(facts.training)):
         yield Missing("plots", "the training run logged none")

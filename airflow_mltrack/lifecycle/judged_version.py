@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_mltrack.exceptions import Conflict, InvalidInput
+from airflow_mltrack.exceptions import Conflict, InvalidInput, UntrustedPackage
 from airflow_mltrack.tracking.model_uri import download_model
 
 if TYPE_CHECKING:
@@ -34,12 +34,21 @@ def load_version(
     :param check_environment: see :func:`~airflow_mltrack.tracking.model_uri.load_model`.
     :raises ArtifactCorrupt: when bytes or digest are not the recorded ones.
     :raises Conflict: when it was registered without a digest, or with that of another package.
+    :raises UntrustedPackage: when it brings code of its own: MLflow puts that before everything
+        else on the path when it serves, so what is judged would not be what is served.
     """
     from airflow_mltrack.model_package import reader
 
     uri = f"models:/{version.name}/{version.version}"
     download_model(client, uri, directory)
-    found = reader.read_manifest(directory).digest
+    manifest = reader.read_manifest(directory, where=uri)
+    if manifest.mlflow is not None and manifest.mlflow.code:
+        reason = (
+            f"it brings code of its own ({manifest.mlflow.code}), which MLflow would run when it "
+            "serves and nobody judges. Install the code as a library, and log the model without it."
+        )
+        raise UntrustedPackage(uri, (), reason=reason)
+    found = manifest.digest
     if found != registered_digest(version):
         raise Conflict(
             "model version",

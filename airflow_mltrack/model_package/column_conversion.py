@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mltrack.exceptions import InvalidInput
 from airflow_mltrack.model_package.number_casts import changed_by_cast
+from airflow_mltrack.model_package.signature import UNKNOWN_DTYPE
 
 if TYPE_CHECKING:
     import numpy
@@ -146,6 +147,10 @@ def _to_text(column: Column, values: pandas.Series[Any]) -> pandas.Series[Any]:
     return _objects(column, values, str, "which takes texts")
 
 
+def _to_any(_: Column, values: pandas.Series[Any]) -> pandas.Series[Any]:
+    return values
+
+
 def _to_binary(column: Column, values: pandas.Series[Any]) -> pandas.Series[Any]:
     return _objects(column, values, bytes, "which takes bytes")
 
@@ -158,6 +163,8 @@ def _objects(
     broken = _fails(lambda value: isinstance(value, kind), values)
     if broken.any():
         raise _refusal(column, values, broken, rule)
+    if column.dtype == UNKNOWN_DTYPE:
+        return values
     return values.astype(object).astype(pandas_dtype(column.dtype))
 
 
@@ -176,6 +183,8 @@ def _to_datetime(column: Column, values: pandas.Series[Any]) -> pandas.Series[An
     broken = values.notna() & times.isna()
     if broken.any():
         raise _refusal(column, values, broken, "which takes dates and times in ISO 8601")
+    if column.dtype == UNKNOWN_DTYPE:
+        return times
     converted = times.astype(pandas.api.types.pandas_dtype(column.dtype))
     cut = times.notna() & (converted != times)
     if cut.any():
@@ -218,4 +227,5 @@ _CONVERSIONS = {
     "string": _to_text,
     "datetime": _to_datetime,
     "binary": _to_binary,
+    "any": _to_any,
 }

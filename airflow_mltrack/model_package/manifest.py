@@ -1,5 +1,7 @@
 """The manifest of a model package: what is inside, byte for byte, and where it came from.
 
+A package of ours brings it; for one that MLflow wrote it is made, by :mod:`.mlmodel_reader`.
+
 ``mltrack.json`` lists every other file of the package with size and sha256. The *digest* of a
 package is the sha256 over the canonical JSON of ``{path: sha256}`` of all files, the manifest among
 them, so it covers every byte that any loader reads: the model, the MLmodel file, the requirements,
@@ -22,7 +24,8 @@ FORMAT_VERSION = 1
 MODEL_FILES = {"skops": "model.skops", "lightgbm": "model.lgb", "pickle": "model.pkl"}
 """Format to the one file that holds the model."""
 
-_MANIFEST_LIMIT = 64 * 1024 * 1024
+MANIFEST_LIMIT = 64 * 1024 * 1024
+"""A larger manifest is not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,34 @@ class PackageFile:
 
 
 @dataclass(frozen=True, slots=True)
+class MlflowOrigin:
+    """What the MLmodel file of a package says that MLflow wrote; nobody vouches for it."""
+
+    version: str
+    """Of MLflow; empty when it does not say."""
+    flavors: tuple[str, ...]
+    model_file: str
+    run_id: str = ""
+    model_id: str = ""
+    example: str = ""
+    """File with the input example; empty when there is none."""
+    code: str = ""
+    """Directory with code of the package's own, which is never imported; mostly empty."""
+
+    def to_json(self) -> dict[str, object]:
+        """Give it as JSON-able data."""
+        return {
+            "version": self.version,
+            "flavors": list(self.flavors),
+            "model_file": self.model_file,
+            "run_id": self.run_id,
+            "model_id": self.model_id,
+            "example": self.example,
+            "code": self.code,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class PackageManifest:
     """Everything that is known about a package."""
 
@@ -44,9 +75,10 @@ class PackageManifest:
     created_at: str
     """ISO 8601 in UTC."""
     model_class: str
-    """Dotted name of the packaged object's class."""
+    """Dotted name of the packaged object's class; of a package of MLflow's it may not be known
+    before it is loaded, and is empty then."""
     files: tuple[PackageFile, ...]
-    """Every file but the manifest, by path."""
+    """Every file but ``mltrack.json``, by path."""
     digest: str = ""
     """sha256 of the whole package; see the module."""
     serialization: str = ""
@@ -66,12 +98,14 @@ class PackageManifest:
     holds_training_rows: tuple[str, ...] = ()
     """Parts that keep training rows because they need them to predict, one sentence each."""
     metadata: Mapping[str, object] = field(default_factory=dict)
+    mlflow: MlflowOrigin | None = None
+    """For a package that MLflow wrote, where this manifest is made from its MLmodel file."""
     format_version: int = FORMAT_VERSION
 
     @property
     def model_file(self) -> str:
         """Name of the file that holds the model."""
-        return MODEL_FILES[self.format]
+        return self.mlflow.model_file if self.mlflow else MODEL_FILES[self.format]
 
     @property
     def size(self) -> int:
@@ -80,7 +114,7 @@ class PackageManifest:
 
     def to_json(self) -> dict[str, object]:
         """Give the manifest as JSON-able data, without the digest."""
-        return {
+        found: dict[str, object] = {
             "format_version": self.format_version,
             "format": self.format,
             "serialization": self.serialization,
@@ -97,6 +131,7 @@ class PackageManifest:
             "holds_training_rows": list(self.holds_training_rows),
             "metadata": dict(self.metadata),
         }
+        return found if self.mlflow is None else {**found, "mlflow": self.mlflow.to_json()}
 
 
 def canonical_json(value: object) -> str:
@@ -140,8 +175,8 @@ def parse_manifest(data: bytes, where: str) -> PackageManifest:
     :param where: package directory or URI, for the error.
     :raises ModelPackageError: when it is no manifest that this code reads.
     """
-    if len(data) > _MANIFEST_LIMIT:
-        raise _unreadable(where, f"it is larger than {_MANIFEST_LIMIT} bytes")
+    if len(data) > MANIFEST_LIMIT:
+        raise _unreadable(where, f"it is larger than {MANIFEST_LIMIT} bytes")
     try:
         found = json.loads(data)
         version = found["format_version"]

@@ -1,15 +1,18 @@
 """Reads a model package. Nothing is built before every check has passed.
 
 The order is: manifest, digests of all files, format, environment, types inside the model file, and
-only then the model. The MLmodel file is for mlflow and is never read here, so no module that a
-package names is ever imported because of it.
+only then the model. A package of ours has a manifest, ``mltrack.json``; its MLmodel file is for
+mlflow, and must lead it to the same model. For a package that MLflow wrote the manifest is made
+from its MLmodel file (:mod:`.mlmodel_reader`), and from there on both are the same. No module that
+a package names is ever imported because of it.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +22,22 @@ from airflow_mltrack.exceptions import (
     InvalidInput,
     ModelPackageError,
 )
+from airflow_mltrack.model_package.bounded_yaml import BYTES
 from airflow_mltrack.model_package.environment import differences
 from airflow_mltrack.model_package.formats import lightgbm as lightgbm_format
 from airflow_mltrack.model_package.formats import pickle as pickle_format
 from airflow_mltrack.model_package.formats import skops as skops_format
 from airflow_mltrack.model_package.manifest import (
     MANIFEST_FILE,
+    MANIFEST_LIMIT,
     PackageManifest,
     hash_file,
     parse_manifest,
 )
+from airflow_mltrack.model_package.mlmodel import MLMODEL_FILE
+from airflow_mltrack.model_package.mlmodel_reader import check_same_model, read_mlmodel
+from airflow_mltrack.model_package.object_graph import type_name
+from airflow_mltrack.model_package.package_files import PackageFiles, files_in
 from airflow_mltrack.model_package.signature_check import CheckedInput, check_input
 
 log = logging.getLogger(__name__)
@@ -59,54 +68,105 @@ class LoadedModel:
 
         :param data: rows; columns may come in any order, unknown ones are dropped.
         :param constraints: ``error``, ``warn`` or ``ignore``; see :func:`.check_input`.
-        :raises InvalidInput: when the rows do not fit the signature.
+        :raises InvalidInput: when the rows do not fit the signature, or the model refuses them.
         """
-        return self.model.predict(self.check(data, constraints=constraints).data)
+        return self._ask(self.model.predict, self.check(data, constraints=constraints).data)
 
     def predict_proba(self, data: Any, *, constraints: str = "warn") -> Any:
         """Predict probabilities: one column per class; a binary booster's as two columns.
 
         :param data: as for :meth:`predict`.
-        :raises InvalidInput: when the model gives none.
+        :raises InvalidInput: as :meth:`predict`, and when the model gives none.
         """
         import numpy
 
         rows = self.check(data, constraints=constraints).data
         if hasattr(self.model, "predict_proba"):
-            return self.model.predict_proba(rows)
+            return self._ask(self.model.predict_proba, rows)
         if self.manifest.format == "lightgbm" and _gives_probabilities(self.model):
-            found = self.model.predict(rows)
+            found = self._ask(self.model.predict, rows)
             return found if found.ndim == 2 else numpy.column_stack([1.0 - found, found])
         raise InvalidInput(
             "model", self.manifest.model_class, "it predicts no probabilities.", "Use predict."
         )
 
+    def _ask(self, method: Callable[[Any], Any], rows: Any) -> Any:
+        """Ask the model; that it refuses the rows is the rows' fault."""
+        try:
+            return method(rows)
+        except InvalidInput:
+            raise
+        except _refusals() as error:
+            has_signature = self.manifest.signature is not None
+            raise InvalidInput(
+                "model input",
+                f"{type(rows).__name__} of shape {getattr(rows, 'shape', None)}",
+                f"{self.manifest.model_class} refuses it: {error}.",
+                "Correct the values."
+                if has_signature
+                else "The package has no signature, so the rows must be exactly as in training; "
+                "log the model with one.",
+            ) from error
 
-def read_manifest(directory: Path) -> PackageManifest:
-    """Read the manifest of a package; looks at no other file.
 
+def read_manifest(directory: Path, *, where: str = "") -> PackageManifest:
+    """Read the manifest of a package, or make that of a package that MLflow wrote.
+
+    :param where: what errors call the package; its directory by default.
     :raises ModelPackageError: when there is none, or it cannot be read.
     """
-    try:
-        data = (directory / MANIFEST_FILE).read_bytes()
-    except OSError as error:
+    where = where or str(directory)
+    if (directory / MANIFEST_FILE).is_file():
+        return parse_manifest((directory / MANIFEST_FILE).read_bytes(), where)
+    if (directory / MLMODEL_FILE).is_file():
+        return read_mlmodel(files_in(directory, where))
+    raise _no_package(where)
+
+
+def describe_package(package: PackageFiles) -> PackageManifest:
+    """Read or make the manifest of a package that lies elsewhere, for example in a store.
+
+    :raises ModelPackageError: when there is none, it cannot be read, or it is not about these
+        files.
+    """
+    if MANIFEST_FILE in package.paths:
+        manifest = parse_manifest(package.read(MANIFEST_FILE, MANIFEST_LIMIT), package.where)
+        if MLMODEL_FILE in package.paths:
+            check_same_model(package.read(MLMODEL_FILE, BYTES), manifest, package.where)
+    elif MLMODEL_FILE in package.paths:
+        manifest = read_mlmodel(package)
+    else:
+        raise _no_package(package.where)
+    if manifest.digest != package.digest:
         raise ModelPackageError(
-            f"{directory} is no model package: it has no {MANIFEST_FILE}. "
-            "Packages are written by log_model or write_package."
-        ) from error
-    return parse_manifest(data, str(directory))
+            f"The {MANIFEST_FILE} of the model package {package.where} does not list the files "
+            "that are there. Log the model again, with all of its files and no other."
+        )
+    return manifest
 
 
-def verify_files(directory: Path, *, digest: str | None = None) -> PackageManifest:
+def verify_files(directory: Path, *, digest: str | None = None, where: str = "") -> PackageManifest:
     """Verify every byte of a package against its manifest.
 
     :param digest: the digest that the registry recorded. Without it, a package that was changed
-        together with its manifest is not noticed.
+        together with its manifest is not noticed, and none that MLflow wrote: it lists no digests.
+    :param where: what errors call the package; its directory by default.
     :raises ArtifactCorrupt: for a changed, missing or added file, holding both digests.
+    :raises UntrustedPackage: when MLflow would load another model than this module does.
     """
-    manifest = read_manifest(directory)
+    manifest = read_manifest(directory, where=where)
     if digest is not None and manifest.digest != digest:
-        raise ArtifactCorrupt(str(directory), digest, manifest.digest)
+        raise ArtifactCorrupt(where or str(directory), digest, manifest.digest)
+    if manifest.mlflow is None:
+        _compare_files(directory, manifest)
+        if (directory / MLMODEL_FILE).is_file():
+            data = (directory / MLMODEL_FILE).read_bytes()
+            check_same_model(data, manifest, where or str(directory))
+    return manifest
+
+
+def _compare_files(directory: Path, manifest: PackageManifest) -> None:
+    """Compare the files of a package with the list that it brings."""
     listed = {file.path: file for file in manifest.files}
     for path, recorded in listed.items():
         if (directory / path).is_symlink() or not (directory / path).is_file():
@@ -118,7 +178,13 @@ def verify_files(directory: Path, *, digest: str | None = None) -> PackageManife
         path = entry.relative_to(directory).as_posix()
         if not entry.is_dir() and path not in listed and path != MANIFEST_FILE:
             raise ArtifactCorrupt(path, _UNLISTED, hash_file(directory, path).sha256)
-    return manifest
+
+
+def _no_package(where: str) -> ModelPackageError:
+    return ModelPackageError(
+        f"{where} is no model package: it has neither {MANIFEST_FILE} nor {MLMODEL_FILE}. "
+        "Packages are written by log_model (ours or MLflow's) or write_package."
+    )
 
 
 def load_model(
@@ -146,7 +212,14 @@ def load_model(
     if check_environment not in ("error", "warn", "ignore"):
         raise InvalidInput("check_environment", check_environment, "it is error, warn or ignore.")
     where = where or str(directory)
-    manifest = verify_files(directory, digest=digest)
+    manifest = verify_files(directory, digest=digest, where=where)
+    if manifest.mlflow is not None and manifest.mlflow.code:
+        log.warning(
+            "The model package %s brings code of its own in %s, which is never imported. If the "
+            "model needs it, install it as a library.",
+            where,
+            manifest.mlflow.code,
+        )
     if check_environment != "ignore":
         _check_environment(manifest, where, strict=check_environment == "error")
     file = directory / manifest.model_file
@@ -156,7 +229,7 @@ def load_model(
         model = lightgbm_format.load(file, where=where)
     else:
         model = skops_format.load(file, trusted_types, where=where)
-    return LoadedModel(manifest, model)
+    return LoadedModel(replace(manifest, model_class=type_name(model)), model)
 
 
 def _check_environment(manifest: PackageManifest, where: str, *, strict: bool) -> None:
@@ -166,6 +239,13 @@ def _check_environment(manifest: PackageManifest, where: str, *, strict: bool) -
         raise EnvironmentMismatch(where, found if strict else missing)
     if found:
         log.warning("%s", EnvironmentMismatch(where, found))
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """Give the errors with which models refuse rows."""
+    lightgbm = sys.modules.get("lightgbm")
+    own = () if lightgbm is None else (lightgbm.basic.LightGBMError,)
+    return (TypeError, ValueError, KeyError, *own)
 
 
 def _gives_probabilities(booster: Any) -> bool:

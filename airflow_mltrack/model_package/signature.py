@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_CATEGORIES = 100
 """A column with more distinct values than this has no recorded category set."""
+UNKNOWN_DTYPE = "unknown"
+"""dtype of a column of which only the type is known: its values keep the dtype that they have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,10 @@ class Column:
 
     name: str
     type: str
-    """MLflow's name: boolean, integer, long, float, double, string, binary, datetime."""
+    """MLflow's name: boolean, integer, long, float, double, string, binary, datetime; ``any`` for
+    a column of a model of MLflow's whose values are not looked at."""
     dtype: str
-    """pandas dtype in training, for example ``category``."""
+    """pandas dtype in training, for example ``category``; or :data:`UNKNOWN_DTYPE`."""
     nullable: bool = True
     """Whether values were missing in training."""
     minimum: float | None = None
@@ -44,6 +47,21 @@ class Column:
     maximum: float | None = None
     categories: tuple[Any, ...] | None = None
     """Every value seen in training (texts, numbers or booleans); None when not recorded."""
+    required: bool = True
+    """False where a model of MLflow's takes rows that lack the column."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the column as JSON-able data."""
+        found = {
+            "name": self.name,
+            "type": self.type,
+            "dtype": self.dtype,
+            "nullable": self.nullable,
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "categories": None if self.categories is None else list(self.categories),
+        }
+        return found if self.required else {**found, "required": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +84,7 @@ class Signature:
     columns: tuple[Column, ...] = ()
     """Named input columns in the order of training; empty for a model that takes an array."""
     array: tuple[str, int] | None = None
-    """For a model that takes an array: its numpy dtype and number of columns."""
+    """For a model that takes an array: its numpy dtype and number of columns, -1 for any number."""
     outputs: tuple[Mapping[str, Any], ...] = ()
     """MLflow specifications of what ``predict`` returns."""
 
@@ -84,7 +102,7 @@ class Signature:
     def to_mlflow(self) -> dict[str, str | None]:
         """Give the form of an MLmodel file: JSON texts under ``inputs``, ``outputs``, ``params``.
 
-        Every column is required, whether it may hold nulls or not: the model fails without it.
+        A column is required whether it may hold nulls or not: the model fails without it.
         """
         return {
             "inputs": json.dumps(self._mlflow_inputs()),
@@ -97,18 +115,7 @@ class Signature:
     def to_json(self) -> dict[str, Any]:
         """Give everything as JSON-able data."""
         return {
-            "columns": [
-                {
-                    "name": column.name,
-                    "type": column.type,
-                    "dtype": column.dtype,
-                    "nullable": column.nullable,
-                    "minimum": column.minimum,
-                    "maximum": column.maximum,
-                    "categories": None if column.categories is None else list(column.categories),
-                }
-                for column in self.columns
-            ],
+            "columns": [column.to_json() for column in self.columns],
             "array": list(self.array) if self.array else None,
             "outputs": [dict(output) for output in self.outputs],
         }
@@ -133,7 +140,8 @@ class Signature:
             dtype, width = self.array
             return [{"type": "tensor", "tensor-spec": {"dtype": dtype, "shape": [-1, width]}}]
         return [
-            {"type": column.type, "name": column.name, "required": True} for column in self.columns
+            {"type": column.type, "name": column.name, "required": column.required}
+            for column in self.columns
         ]
 
 

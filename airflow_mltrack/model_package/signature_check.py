@@ -61,7 +61,7 @@ def check_input(signature: Signature, data: Any, *, constraints: str = "warn") -
     if constraints != "ignore":
         violations = tuple(
             violation
-            for column in signature.columns
+            for column in _present(signature, converted)
             for violation in _violations(column, converted[column.name])
         )
     if violations and constraints == "error":
@@ -80,7 +80,8 @@ def _select(
     signature: Signature, data: pandas.DataFrame
 ) -> tuple[pandas.DataFrame, tuple[str, ...]]:
     given = [str(name) for name in data.columns]
-    if missing := [name for name in signature.names if name not in given]:
+    required = [column.name for column in signature.columns if column.required]
+    if missing := [name for name in required if name not in given]:
         raise InvalidInput(
             "columns",
             given,
@@ -90,9 +91,15 @@ def _select(
         )
     if repeated := {name for name in signature.names if given.count(name) > 1}:
         raise InvalidInput("columns", sorted(repeated), "each may be given once.")
-    frame = data.iloc[:, [given.index(name) for name in signature.names]]
-    frame.columns = list(signature.names)
-    return frame, tuple(name for name in given if name not in set(signature.names))
+    wanted = [name for name in signature.names if name in given]
+    frame = data.iloc[:, [given.index(name) for name in wanted]]
+    frame.columns = wanted
+    return frame, tuple(name for name in given if name not in set(wanted))
+
+
+def _present(signature: Signature, frame: pandas.DataFrame) -> Iterator[Column]:
+    """Give the columns that are there: optional ones may be absent."""
+    return (column for column in signature.columns if column.name in frame.columns)
 
 
 def _convert(signature: Signature, frame: pandas.DataFrame) -> pandas.DataFrame:
@@ -101,7 +108,7 @@ def _convert(signature: Signature, frame: pandas.DataFrame) -> pandas.DataFrame:
     columns: dict[str, Any] = {}
     refused = [
         error
-        for column in signature.columns
+        for column in _present(signature, frame)
         if (error := _convert_into(columns, column, frame[column.name]))
     ]
     if len(refused) == 1:
@@ -136,7 +143,7 @@ def violating_rows(signature: Signature, data: Any) -> dict[tuple[str, str], NDA
     rows = check_input(signature, data, constraints="ignore").data
     return {
         (column.name, rule): broken.to_numpy(dtype=bool)
-        for column in signature.columns
+        for column in _present(signature, rows)
         for rule, broken in _broken_rules(column, rows[column.name])
     }
 
@@ -193,9 +200,11 @@ def _checked_array(spec: tuple[str, int], data: Any) -> Any:
         raise InvalidInput(
             "model input", type(data).__name__, f"the model wants an array of {dtype}: {error}."
         ) from error
-    if converted.ndim != 2 or converted.shape[1] != width:
+    if converted.ndim != 2 or width not in (-1, converted.shape[1]):
         raise InvalidInput(
-            "model input", f"shape {converted.shape}", f"the model wants {width} columns."
+            "model input",
+            f"shape {converted.shape}",
+            f"the model wants {'two dimensions' if width == -1 else f'{width} columns'}.",
         )
     _refuse_changed(array, converted.dtype)
     return converted

@@ -43,8 +43,8 @@ class SignatureChange:
 def compare_signatures(old: Signature, new: Signature) -> tuple[SignatureChange, ...]:
     """List what differs between the signature that callers know and another one.
 
-    A column that is new breaks, because every column is required; one that is no longer asked for
-    does not, because extra columns are dropped.
+    A column that is new breaks, unless it is optional; one that is no longer asked for does not,
+    because extra columns are dropped.
     """
     return (*_input_changes(old, new), *_output_changes(old, new))
 
@@ -64,15 +64,19 @@ def _form(signature: Signature) -> str:
     if signature.array is None:
         return f"{len(signature.columns)} named columns"
     dtype, width = signature.array
-    return f"an array of {width} columns of {dtype}"
+    return f"an array of {_width(width)} of {dtype}"
+
+
+def _width(number: int) -> str:
+    return "any number of columns" if number == -1 else f"{number} columns"
 
 
 def _array_changes(old: tuple[str, int], new: tuple[str, int]) -> Iterator[SignatureChange]:
     import numpy as np
 
     if old[1] != new[1]:
-        message = f"The array had {old[1]} columns, now {new[1]}."
-        yield SignatureChange("inputs", str(old[1]), str(new[1]), True, message)
+        message = f"The array had {_width(old[1])}, now {_width(new[1])}."
+        yield SignatureChange("inputs", str(old[1]), str(new[1]), new[1] != -1, message)
     if old[0] != new[0]:
         breaks = not np.can_cast(old[0], new[0], "same_kind")  # as signature_check casts
         message = f"The array was of {old[0]}, now of {new[0]}."
@@ -84,8 +88,9 @@ def _column_changes(old: Signature, new: Signature) -> Iterator[SignatureChange]
     after = {column.name: column for column in new.columns}
     for name, column in after.items():
         if name not in before:
-            message = f"Column {shorten(name)!r} is new, and every column is required."
-            yield SignatureChange(f"column {name}", None, column.type, True, message)
+            rule = "required" if column.required else "optional"
+            message = f"Column {shorten(name)!r} is new, and it is {rule}."
+            yield SignatureChange(f"column {name}", None, column.type, column.required, message)
         else:
             yield from _column_change(before[name], column)
     for name, column in before.items():
@@ -106,6 +111,10 @@ def _column_change(old: Column, new: Column) -> Iterator[SignatureChange]:
     if old.nullable and not new.nullable:
         message = f"{named} could be missing, and now may not be: no training row lacked it."
         yield SignatureChange(part, "nullable", "never missing", True, message)
+    if new.required is not old.required:
+        before, after = ("required" if item.required else "optional" for item in (old, new))
+        message = f"{named} was {before}, now it is {after}."
+        yield SignatureChange(part, before, after, new.required, message)
     if new.nullable and not old.nullable:
         message = f"{named} was never missing in training, and now may be."
         yield SignatureChange(part, "never missing", "nullable", False, message)
@@ -113,6 +122,8 @@ def _column_change(old: Column, new: Column) -> Iterator[SignatureChange]:
 
 def _takes_all(old: Column, new: Column) -> bool:
     """Whether the new column accepts every value that the old one accepts."""
+    if new.type == "any":
+        return True
     if new.type not in _WIDER.get(old.type, {old.type}):
         return False
     if old.type == "datetime":  # a zone is neither made up nor dropped

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_mltrack.exceptions import InvalidInput, UnsupportedModel
+from airflow_mltrack.model_package.bounded_yaml import read_yaml
 from airflow_mltrack.model_package.code_version import CodeVersion
 from airflow_mltrack.model_package.comparison import prove_equal
 from airflow_mltrack.model_package.environment import Environment, capture_environment
@@ -94,7 +95,7 @@ def write_package(
     :raises UnsupportedModel: when no safe format can hold it, or the packaged model does not
         predict the same.
     :raises InvalidInput: for an unknown format, a directory that is not empty, too many example
-        rows.
+        rows, metadata that are too large.
     """
     chosen = _choose_format(model, format)
     facts = _jsonable("metadata", metadata), _jsonable("seeds", seeds)
@@ -264,6 +265,7 @@ def _finish(
     directory: Path, manifest: PackageManifest, texts: Mapping[str, str]
 ) -> PackageManifest:
     """Write the remaining files; the manifest comes last, so a package with one is complete."""
+    _check_readable(texts[MLMODEL_FILE])
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8", newline="\n")
     listed = (*manifest.files, *(hash_file(directory, name) for name in texts))
@@ -271,6 +273,19 @@ def _finish(
     text = json.dumps(complete.to_json(), indent=1, sort_keys=True, allow_nan=False)
     (directory / MANIFEST_FILE).write_bytes(text.encode())
     return parse_manifest(text.encode(), str(directory))
+
+
+def _check_readable(mlmodel: str) -> None:
+    """Refuse what readers would refuse: a reader bounds what it reads of a stranger."""
+    try:
+        read_yaml(mlmodel.encode())
+    except ValueError as error:
+        raise InvalidInput(
+            "metadata",
+            f"{len(mlmodel)} characters of MLmodel file",
+            f"nobody could read it: {error}.",
+            "Log large facts as files of the run.",
+        ) from error
 
 
 def _timestamp(created_at: datetime | None) -> str:

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_mltrack.entities.lineage import LineageEdge, LineageNode
-from airflow_mltrack.exceptions import MltrackError, StoreUnavailable
+from airflow_mltrack.entities.models import LoggedModelStatus
+from airflow_mltrack.exceptions import (
+    ArtifactCorrupt,
+    MltrackError,
+    ModelPackageError,
+    NotFound,
+    StoreUnavailable,
+)
 from airflow_mltrack.store.models import check_model_name
 from airflow_mltrack.tracking.run_artifacts import (
     FileOwner,
@@ -21,6 +28,7 @@ from airflow_mltrack.tracking.run_artifacts import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from airflow_mltrack.entities.artifacts import Artifact
     from airflow_mltrack.entities.models import LoggedModel
     from airflow_mltrack.model_package.code_version import CodeVersion
     from airflow_mltrack.model_package.manifest import PackageManifest
@@ -118,19 +126,27 @@ def complete_model(client: TrackingClient, model_id: str) -> LoggedModel:
     """Close a model whose files were uploaded one by one, as MLflow's clients do.
 
     Its digest is that of :func:`~airflow_mltrack.model_package.manifest.digest_of_files` over what
-    is there now. Closing it again changes nothing.
+    is there now; what its manifest or MLmodel file tells is recorded, where it can be read. Closing
+    it again changes nothing.
 
     :raises NotFound: when there is no such model.
     :raises Conflict: when it has failed, or is ready with other files.
+    :raises ArtifactUnavailable: when the artifact store does not answer; a retry may help.
     """
     from airflow_mltrack.model_package.manifest import digest_of_files
+
+    described = _describe(client, model_id)
 
     def work(tx: Transaction) -> LoggedModel:
         tx.models.hold(model_id)  # a file that is being added is there now, or never
         files = tx.artifacts.walk(model_id=model_id)
         digest = digest_of_files({file.path: file.sha256 for file in files})
+        is_of_these = described is not None and described.digest == digest
         model = tx.models.finalize(
-            model_id, digest=digest, size=sum(file.size for file in files), manifest={}
+            model_id,
+            digest=digest,
+            size=sum(file.size for file in files),
+            manifest=described.to_json() if described and is_of_these else {},
         )
         if model.run_id is not None:
             edge = LineageEdge(
@@ -140,6 +156,33 @@ def complete_model(client: TrackingClient, model_id: str) -> LoggedModel:
         return model
 
     return client.transact(work)
+
+
+def _describe(client: TrackingClient, model_id: str) -> PackageManifest | None:
+    """Read what the small files of an open model tell; its model file is not looked at.
+
+    :return: None when they tell nothing that can be read: any file may be logged as a model.
+    """
+    from airflow_mltrack.model_package.manifest import PackageFile
+    from airflow_mltrack.model_package.package_files import PackageFiles
+    from airflow_mltrack.model_package.reader import describe_package
+
+    def look(tx: Transaction) -> list[Artifact]:
+        is_open = tx.models.get(model_id).status is LoggedModelStatus.PENDING
+        return list(tx.artifacts.walk(model_id=model_id)) if is_open else []
+
+    files = {file.path: file for file in client.transact(look)}
+
+    def read(path: str) -> bytes:
+        file = files[path]
+        return client.artifact_store.read_bytes(file.key, sha256=file.sha256, limit=file.size)
+
+    listed = (PackageFile(path, files[path].size, files[path].sha256) for path in sorted(files))
+    try:
+        return describe_package(PackageFiles(f"models:/{model_id}", tuple(listed), read))
+    except (ModelPackageError, ArtifactCorrupt, NotFound) as error:
+        logger.info("What is in logged model %s is not on record: %s", model_id, error)
+        return None
 
 
 def _give_up(client: TrackingClient, pending: LoggedModel, error: BaseException) -> None:

@@ -129,7 +129,7 @@ def download_model(
 
     :param directory: made when it does not exist, empty otherwise. None makes a temporary one that
         the caller deletes.
-    :return: the directory, which holds an MLmodel file.
+    :return: the directory, which holds an MLmodel file, whether we or MLflow wrote it.
     :raises InvalidInput: when the directory is not empty.
     :raises ArtifactCorrupt: when bytes or digest are not the recorded ones.
     """
@@ -142,7 +142,7 @@ def download_model(
     target.mkdir(parents=True, exist_ok=True)
     try:
         _fetch(client, model, target)
-        verify_files(target, digest=model.digest)
+        verify_files(target, digest=model.digest, where=uri)
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
@@ -158,6 +158,8 @@ def load_model(
     allow_pickle: bool = False,
 ) -> LoadedModel:
     """Load the model that a URI names, after verifying its bytes and auditing its types.
+
+    Packages that MLflow wrote are loaded, too, where a scikit-learn or LightGBM model is in them.
 
     :param trusted_types: types that the package may hold, beside the settings' own.
     :param check_environment: what to do where libraries differ from the package's: ``error``,
@@ -178,6 +180,7 @@ def load_model(
             check_environment=check_environment,
             allow_pickle=allow_pickle,
             digest=model.digest,
+            where=uri,
         )
 
 

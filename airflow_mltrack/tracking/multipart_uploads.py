@@ -130,9 +130,10 @@ def _record(
 
     def work(tx: Transaction) -> Artifact | None:
         check(tx)
-        owner = place.owner
+        attempt_id, model_id = place.owner.attempt_id, place.owner.model_id
+        tx.artifacts.check_paths([place.path], attempt_id=attempt_id, model_id=model_id)
         return tx.artifacts.record(
-            path=place.path, stored=stored, attempt_id=owner.attempt_id, model_id=owner.model_id
+            path=place.path, stored=stored, attempt_id=attempt_id, model_id=model_id
         )
 
     try:

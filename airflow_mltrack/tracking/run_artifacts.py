@@ -143,6 +143,9 @@ def _record(
 ) -> Sequence[Artifact]:
     if check is not None:
         check(tx)
+    tx.artifacts.check_paths(
+        [path for path, _ in stored], attempt_id=owner.attempt_id, model_id=owner.model_id
+    )
     # In the order of the paths, so that two writers take their row locks in the same order.
     replaced = [
         tx.artifacts.record(

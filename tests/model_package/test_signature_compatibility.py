@@ -65,7 +65,7 @@ def test_a_column_that_is_no_longer_asked_for_breaks_nothing() -> None:
 
 def test_a_renamed_column_breaks() -> None:
     new = with_columns(OLD.columns[0], replace(OLD.columns[1], name="occupation"))
-    assert breaking(new) == ["Column 'occupation' is new, and every column is required."]
+    assert breaking(new) == ["Column 'occupation' is new, and it is required."]
     assert harmless(new) == ["Column 'job' is no longer asked for."]
 
 
@@ -174,3 +174,39 @@ def test_it_breaks_exactly_where_the_check_refuses_more(old_kind: str, new_kind:
     )
     refused = [values for values in SENT if accepts(old, values) and not accepts(new, values)]
     assert bool(breaking(new, old)) is bool(refused), (refused, compare_signatures(old, new))
+
+
+def test_an_optional_column_breaks_nothing_until_it_is_required() -> None:
+    note = Column("note", "string", "unknown", required=False)
+    new = with_columns(*OLD.columns, note)
+    assert breaking(new) == []
+    assert harmless(new) == ["Column 'note' is new, and it is optional."]
+    (change,) = compare_signatures(new, with_columns(*OLD.columns, replace(note, required=True)))
+    assert (change.breaks, change.message) == (
+        True,
+        "Column 'note' was optional, now it is required.",
+    )
+    (change,) = compare_signatures(with_columns(*OLD.columns, replace(note, required=True)), new)
+    assert (change.breaks, change.message) == (
+        False,
+        "Column 'note' was required, now it is optional.",
+    )
+
+
+def test_a_column_that_takes_anything_takes_what_the_old_one_took() -> None:
+    new = with_columns(OLD.columns[0], replace(OLD.columns[1], type="any", dtype="unknown"))
+    assert breaking(new) == []
+    assert len(harmless(new)) == 1
+
+
+def test_an_array_of_any_width_takes_every_width_but_not_the_other_way_round() -> None:
+    three, any_width = Signature(array=("float64", 3)), Signature(array=("float64", -1))
+    (change,) = compare_signatures(three, any_width)
+    assert (change.breaks, change.message) == (
+        False,
+        "The array had 3 columns, now any number of columns.",
+    )
+    (change,) = compare_signatures(any_width, three)
+    assert change.breaks
+    change = compare_signatures(any_width, OLD)[0]
+    assert "an array of any number of columns of float64" in change.message

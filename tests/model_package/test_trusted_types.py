@@ -55,6 +55,17 @@ def forge(package: Path, name: str, data: bytes) -> None:
     (package / "mltrack.json").write_text(json.dumps(manifest))
 
 
+def forge_pickle(package: Path, data: bytes) -> None:
+    """Make a pickle of a package, everything in it agreeing."""
+    manifest = json.loads((package / "mltrack.json").read_text())
+    manifest["format"] = "pickle"
+    (package / "mltrack.json").write_text(json.dumps(manifest))
+    text = (package / "MLmodel").read_text().replace("model.skops", "model.pkl")
+    text = text.replace("serialization_format: skops", "serialization_format: pickle")
+    forge(package, "model.pkl", data)
+    forge(package, "MLmodel", text.encode())
+
+
 def archive_of(members: dict[str, bytes]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
@@ -116,10 +127,7 @@ def test_a_pickle_package_runs_only_when_the_reader_allows_it(
     package: Path, tmp_path: Path
 ) -> None:
     proof = tmp_path / "proof"
-    manifest = json.loads((package / "mltrack.json").read_text())
-    manifest["format"] = "pickle"
-    (package / "mltrack.json").write_text(json.dumps(manifest))
-    forge(package, "model.pkl", pickle.dumps(Exploit(proof)))
+    forge_pickle(package, pickle.dumps(Exploit(proof)))
     with pytest.raises(UntrustedPackage, match="allow_pickle=True"):
         load_model(package)
     assert not proof.exists()
@@ -140,7 +148,7 @@ def test_a_skops_file_that_calls_a_function_does_not_run(package: Path, tmp_path
     assert proof.exists(), "the payload must be a real one"
 
 
-def test_the_packages_own_trust_list_and_loader_module_count_for_nothing(
+def test_the_packages_own_trust_list_counts_for_nothing_and_its_loader_is_refused(
     package: Path, tmp_path: Path
 ) -> None:
     proof = tmp_path / "proof"
@@ -148,11 +156,33 @@ def test_the_packages_own_trust_list_and_loader_module_count_for_nothing(
     forge(package, "model.skops", skops_with(put(calls)))
     (tmp_path / "evil_loader.py").write_text(f"import os; os.mkdir({str(proof)!r})")
     text = (package / "MLmodel").read_text()
-    text = text.replace("loader_module: mlflow.sklearn", "loader_module: evil_loader")
     text = text.replace("- builtins.dict", "- builtins.dict\n    - posix.mkdir")
     forge(package, "MLmodel", text.encode())
-    with pytest.raises(UntrustedPackage, match=r"posix\.mkdir"):
+    with pytest.raises(UntrustedPackage, match=r"types that are not trusted: .*posix\.mkdir"):
         load_model(package)
+    text = text.replace("loader_module: mlflow.sklearn", "loader_module: evil_loader")
+    forge(package, "MLmodel", text.encode())
+    with pytest.raises(UntrustedPackage, match="loaded by 'evil_loader'"):
+        load_model(package)
+    assert not proof.exists()
+
+
+def test_a_package_that_mlflow_would_load_as_another_model_is_refused(
+    package: Path, tmp_path: Path
+) -> None:
+    proof = tmp_path / "proof"
+    forge(package, "other.pkl", pickle.dumps(Exploit(proof)))
+    honest = (package / "MLmodel").read_text()
+    for odd, reason in (
+        (honest.replace("model.skops", "other.pkl"), r"other\.pkl .*what is judged would not be"),
+        (honest.replace("format: skops", "format: pickle"), r"model\.skops \(pickle\)"),
+        (honest.replace("model_path: model.skops", "model_path: other.pkl"), "what is served"),
+        ("flavors: []\n", "cannot be used: it has no flavors"),
+    ):
+        assert odd != honest
+        forge(package, "MLmodel", odd.encode())
+        with pytest.raises(UntrustedPackage, match=reason):
+            load_model(package, allow_pickle=True)
     assert not proof.exists()
 
 
@@ -380,7 +410,7 @@ def test_a_manifest_may_not_point_outside_its_package(package: Path, path: str) 
 
 
 def test_a_huge_manifest_is_not_parsed(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_mltrack.model_package.manifest._MANIFEST_LIMIT", 10)
+    monkeypatch.setattr("airflow_mltrack.model_package.manifest.MANIFEST_LIMIT", 10)
     with pytest.raises(ModelPackageError, match="larger than 10 bytes"):
         load_model(package)
 
@@ -402,9 +432,6 @@ def test_a_lightgbm_file_that_is_none_is_refused(table: pd.DataFrame, tmp_path: 
 
 
 def test_a_pickle_that_cannot_be_loaded_is_explained(package: Path) -> None:
-    manifest = json.loads((package / "mltrack.json").read_text())
-    manifest["format"] = "pickle"
-    (package / "mltrack.json").write_text(json.dumps(manifest))
-    forge(package, "model.pkl", b"cnowhere\nThing\n.")
+    forge_pickle(package, b"cnowhere\nThing\n.")
     with pytest.raises(ModelPackageError, match=r"No module named 'nowhere'"):
         load_model(package, allow_pickle=True)

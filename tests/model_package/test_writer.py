@@ -255,6 +255,7 @@ def test_a_given_signature_is_kept(logistic: Any, table: pd.DataFrame, tmp_path:
         ({"created_at": datetime(2026, 1, 1)}, "time zone"),  # noqa: DTZ001
         ({"metadata": {"when": object()}}, "JSON-able"),
         ({"metadata": {"score": float("nan")}}, "JSON-able"),
+        ({"metadata": {"curve": [0.5] * 210_000}}, "nobody could read it.*more than 200000 values"),
         ({"seeds": {"split": {1}}}, "JSON-able"),
     ],
 )
