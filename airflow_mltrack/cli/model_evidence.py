@@ -48,7 +48,7 @@ def write_pack(
     :raises Conflict: when the file exists: an earlier pack is evidence too.
     :raises InvalidInput: when the file would be in no directory.
     """
-    from airflow_mltrack.lifecycle.evidence import evidence_path, write_evidence
+    from airflow_mltrack.lifecycle.evidence.pack import evidence_path, write_evidence
 
     file = evidence_path(output or Path(), name, version)
     if file.exists():

@@ -73,7 +73,7 @@ class ModelEvidenceOperator(MltrackOperator):
     def perform(self, hook: MltrackHook, context: Context) -> dict[str, object]:
         """Write the pack, keep it, and return where it is."""
         from airflow_mltrack.hooks.current_run import task_run
-        from airflow_mltrack.lifecycle.evidence import write_evidence
+        from airflow_mltrack.lifecycle.evidence.pack import write_evidence
 
         version, whole = version_number(self.version), flag("include_package", self.include_package)
         with (

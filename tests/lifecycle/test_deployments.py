@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow_mltrack.entities.registry import ModelVersion
 from airflow_mltrack.lifecycle.audit import list_history
 from airflow_mltrack.lifecycle.deployments import Deployment, deployments
-from airflow_mltrack.lifecycle.evidence_facts import chain_of
+from airflow_mltrack.lifecycle.evidence.facts import chain_of
 from airflow_mltrack.lifecycle.promotion import archive, promote
 from airflow_mltrack.lifecycle.registration import delete_version, rename_model
 from airflow_mltrack.tracking.client import TrackingClient

@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
-from airflow_mltrack.lifecycle.evidence import write_evidence
+from airflow_mltrack.lifecycle.evidence.pack import write_evidence
 from airflow_mltrack.web.api.calls import CallDep, Name, Version
 from airflow_mltrack.web.rendering import PRIVATE
 from airflow_mltrack.web.run_table import check_readable

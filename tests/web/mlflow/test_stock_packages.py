@@ -18,7 +18,7 @@ from airflow_mltrack.entities.stages import GATED
 from airflow_mltrack.exceptions import ModelPackageError, UntrustedPackage
 from airflow_mltrack.lifecycle.approval import approve
 from airflow_mltrack.lifecycle.batch_scoring import score_table
-from airflow_mltrack.lifecycle.evidence import write_evidence
+from airflow_mltrack.lifecycle.evidence.pack import write_evidence
 from airflow_mltrack.lifecycle.package_check import check_loads, check_package
 from airflow_mltrack.lifecycle.registration import create_model, set_policy
 from airflow_mltrack.lifecycle.rollback import rollback

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from airflow_mltrack.lifecycle.evidence_values import items, mapping
+from airflow_mltrack.lifecycle.evidence.values import items, mapping
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from airflow_mltrack.lifecycle.evidence_archive import ArchiveFolder, StagedFile
-    from airflow_mltrack.lifecycle.evidence_document import Document
+    from airflow_mltrack.lifecycle.evidence.archive import ArchiveFolder, StagedFile
+    from airflow_mltrack.lifecycle.evidence.document import Document
 
 NOTHING = "\N{EN DASH}"
 """Shown where there is no value."""
@@ -49,13 +49,13 @@ _SIGNS = {">=": "≥", "<=": "≤"}
 def render_report(document: Document, folder: ArchiveFolder) -> str:
     """Write the report.
 
-    :param document: what :func:`.evidence_document.evidence_document` gave.
+    :param document: what :func:`.document.evidence_document` gave.
     :param folder: holds the files that the report shows.
     """
     files = {file.path: file for file in folder.files}
     return (
         _environment()
-        .get_template("evidence_report.html")
+        .get_template("report.html")
         .render(
             {**document, "code_version": document["code"]},
             pictures=_pictures(document, files),
@@ -71,7 +71,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("airflow_mltrack.lifecycle"),
+        loader=PackageLoader("airflow_mltrack.lifecycle.evidence"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

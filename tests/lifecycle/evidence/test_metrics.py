@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_mltrack.lifecycle.evidence_metrics import (
+from airflow_mltrack.lifecycle.evidence.metrics import (
     MeasuredMetric,
     measured_metrics,
     read_report,

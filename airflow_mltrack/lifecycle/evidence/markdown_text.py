@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from airflow_mltrack.lifecycle.evidence_report import visible_text
+from airflow_mltrack.lifecycle.evidence.report import visible_text
 
 _LIMIT = 2_000
 _MARKS = re.compile(r"[\\`*_{}\[\]()#!|~:@$^]")

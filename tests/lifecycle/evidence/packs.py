@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_mltrack.entities.registry import ModelVersion
 from airflow_mltrack.entities.runs import RunIdentity
-from airflow_mltrack.lifecycle.evidence import EvidencePack, write_evidence
+from airflow_mltrack.lifecycle.evidence.pack import EvidencePack, write_evidence
 from airflow_mltrack.lifecycle.registration import register_model
 from airflow_mltrack.tracking.client import TrackingClient
 

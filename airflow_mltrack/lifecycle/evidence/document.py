@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import airflow_mltrack
 from airflow_mltrack.entities.stages import profile_name
-from airflow_mltrack.lifecycle.evidence_files import (
+from airflow_mltrack.lifecycle.evidence.files import (
     diff_files,
     doubtful_evidence,
     environment_files,
@@ -19,7 +19,7 @@ from airflow_mltrack.lifecycle.evidence_files import (
     package_files,
     plot_files,
 )
-from airflow_mltrack.lifecycle.evidence_governance import (
+from airflow_mltrack.lifecycle.evidence.governance import (
     aliases_json,
     approvals_json,
     chain_json,
@@ -29,21 +29,21 @@ from airflow_mltrack.lifecycle.evidence_governance import (
     transitions_json,
     verdicts_json,
 )
-from airflow_mltrack.lifecycle.evidence_metrics import (
+from airflow_mltrack.lifecycle.evidence.metrics import (
     REPORT_FILES,
     measured_metrics,
     read_report,
 )
-from airflow_mltrack.lifecycle.evidence_values import mapping, plain
+from airflow_mltrack.lifecycle.evidence.values import mapping, plain
 from airflow_mltrack.store.canonical_json import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from airflow_mltrack.lifecycle.evidence_archive import ArchiveFolder
-    from airflow_mltrack.lifecycle.evidence_facts import EvidenceFacts, TrainingFacts
-    from airflow_mltrack.lifecycle.evidence_files import Collected
+    from airflow_mltrack.lifecycle.evidence.archive import ArchiveFolder
+    from airflow_mltrack.lifecycle.evidence.facts import EvidenceFacts, TrainingFacts
+    from airflow_mltrack.lifecycle.evidence.files import Collected
 
 SCHEMA_NAME = "mltrack-evidence"
 SCHEMA_VERSION = 1

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from airflow_mltrack.lifecycle.evidence import EvidencePack
-from airflow_mltrack.lifecycle.markdown_text import fenced, in_code, in_text
+from airflow_mltrack.lifecycle.evidence.markdown_text import fenced, in_code, in_text
+from airflow_mltrack.lifecycle.evidence.pack import EvidencePack
 from airflow_mltrack.lifecycle.registration import create_model
 from airflow_mltrack.tracking.client import TrackingClient
-from tests.lifecycle.evidence_packs import logged_version, make_pack, told_by
+from tests.lifecycle.evidence.packs import logged_version, make_pack, told_by
 from tests.lifecycle.governed_model import GovernedModel, governed_client
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_mltrack.lifecycle.evidence_archive import ArchiveFolder, archive_path
+from airflow_mltrack.lifecycle.evidence.archive import ArchiveFolder, archive_path
 
 _NAMES = st.one_of(
     st.text(max_size=40),

@@ -14,12 +14,12 @@ from airflow_mltrack.entities.inputs import DatasetRecord
 from airflow_mltrack.entities.registry import ModelVersion
 from airflow_mltrack.entities.verdicts import CheckResult
 from airflow_mltrack.lifecycle.approval import approve
-from airflow_mltrack.lifecycle.evidence_verifier import find_faults
+from airflow_mltrack.lifecycle.evidence.verifier import find_faults
 from airflow_mltrack.lifecycle.promotion import promote
 from airflow_mltrack.lifecycle.registration import register_model, set_alias
 from airflow_mltrack.tracking.client import TrackingClient
 from tests.lifecycle.conftest import AddVerdict
-from tests.lifecycle.evidence_packs import make_pack, missing_in, report_of, told_by, unpack
+from tests.lifecycle.evidence.packs import make_pack, missing_in, report_of, told_by, unpack
 
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}{% raw %}"
 NAME = "`c` <b>|*x*_y_[l](javascript&colon;alert) www.evil.example #1"

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from airflow_mltrack.lifecycle.evidence_verifier import canonical, find_faults
+from airflow_mltrack.lifecycle.evidence.verifier import canonical, find_faults
 from airflow_mltrack.store.canonical_json import canonical_json
-from tests.lifecycle.evidence_packs import make_pack, unpack
+from tests.lifecycle.evidence.packs import make_pack, unpack
 from tests.lifecycle.governed_model import governed_client
 
 Change = Callable[[Path], None]

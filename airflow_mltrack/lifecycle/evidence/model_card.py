@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from airflow_mltrack.lifecycle.card_metadata import card_tag, front_matter
-from airflow_mltrack.lifecycle.evidence_report import NOTHING, show_number
-from airflow_mltrack.lifecycle.evidence_values import items, mapping, texts
-from airflow_mltrack.lifecycle.markdown_text import fenced, in_code, in_text
+from airflow_mltrack.lifecycle.evidence.card_metadata import card_tag, front_matter
+from airflow_mltrack.lifecycle.evidence.markdown_text import fenced, in_code, in_text
+from airflow_mltrack.lifecycle.evidence.report import NOTHING, show_number
+from airflow_mltrack.lifecycle.evidence.values import items, mapping, texts
 
 if TYPE_CHECKING:
-    from airflow_mltrack.lifecycle.evidence_document import Document
+    from airflow_mltrack.lifecycle.evidence.document import Document
 
 CARD_TAGS = ("license", "intended_uses", "limitations", "authors", "contact", "citation")
 """Tags that the card shows."""
@@ -29,7 +29,7 @@ _ROWS = 300
 def render_card(document: Document) -> str:
     """Write the card.
 
-    :param document: what :func:`.evidence_document.evidence_document` gave.
+    :param document: what :func:`.document.evidence_document` gave.
     """
     blocks = ["---", front_matter(document).rstrip("\n"), "---", "", *_body(document)]
     return "\n".join(blocks).rstrip("\n") + "\n"

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_mltrack.exceptions import InvalidInput
-from airflow_mltrack.lifecycle import evidence_verifier
-from airflow_mltrack.lifecycle.evidence_archive import ArchiveFolder
-from airflow_mltrack.lifecycle.evidence_document import Document, evidence_document
-from airflow_mltrack.lifecycle.evidence_facts import EvidenceFacts, read_facts
-from airflow_mltrack.lifecycle.evidence_files import collect_files
-from airflow_mltrack.lifecycle.evidence_governance import record_path
-from airflow_mltrack.lifecycle.evidence_report import render_report
-from airflow_mltrack.lifecycle.model_card import render_card
+from airflow_mltrack.lifecycle.evidence import verifier
+from airflow_mltrack.lifecycle.evidence.archive import ArchiveFolder
+from airflow_mltrack.lifecycle.evidence.document import Document, evidence_document
+from airflow_mltrack.lifecycle.evidence.facts import EvidenceFacts, read_facts
+from airflow_mltrack.lifecycle.evidence.files import collect_files
+from airflow_mltrack.lifecycle.evidence.governance import record_path
+from airflow_mltrack.lifecycle.evidence.model_card import render_card
+from airflow_mltrack.lifecycle.evidence.report import render_report
 from airflow_mltrack.store.canonical_json import canonical_json
 from airflow_mltrack.store.row_digest import utc_text
 
@@ -130,7 +130,7 @@ def _add_records(folder: ArchiveFolder, facts: EvidenceFacts) -> None:
     for judged in facts.verdicts:
         folder.add_bytes(record_path(judged.verdict.verdict_id), judged.text.encode())
     folder.add_bytes("approvals.json", _json([json.loads(text) for _, text in facts.approvals]))
-    script = Path(evidence_verifier.__file__).read_bytes()
+    script = Path(verifier.__file__).read_bytes()
     folder.add_bytes("verify.py", script)
 
 

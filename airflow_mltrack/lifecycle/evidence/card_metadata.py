@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from airflow_mltrack.lifecycle.evidence_values import items, mapping, texts
-from airflow_mltrack.lifecycle.markdown_text import one_line
+from airflow_mltrack.lifecycle.evidence.markdown_text import one_line
+from airflow_mltrack.lifecycle.evidence.values import items, mapping, texts
 from airflow_mltrack.model_package.manifest import MODEL_FILES
 
 if TYPE_CHECKING:
-    from airflow_mltrack.lifecycle.evidence_document import Document
+    from airflow_mltrack.lifecycle.evidence.document import Document
 
 CLASSIFICATION = "tabular-classification"
 """The hub's name of the task."""

@@ -12,8 +12,8 @@ from airflow_mltrack.exceptions import (
     ArtifactUnavailable,
     NotFound,
 )
-from airflow_mltrack.lifecycle.evidence_facts import Missing
-from airflow_mltrack.lifecycle.evidence_values import mapping
+from airflow_mltrack.lifecycle.evidence.facts import Missing
+from airflow_mltrack.lifecycle.evidence.values import mapping
 from airflow_mltrack.model_package.manifest import MANIFEST_FILE, MODEL_FILES
 from airflow_mltrack.model_package.mlmodel import MLMODEL_FILE
 from airflow_mltrack.model_package.writer import DIFF_FILE
@@ -21,8 +21,8 @@ from airflow_mltrack.model_package.writer import DIFF_FILE
 if TYPE_CHECKING:
     from airflow_mltrack.artifacts.artifact_store import ArtifactStore
     from airflow_mltrack.entities.artifacts import Artifact
-    from airflow_mltrack.lifecycle.evidence_archive import ArchiveFolder, StagedFile
-    from airflow_mltrack.lifecycle.evidence_facts import (
+    from airflow_mltrack.lifecycle.evidence.archive import ArchiveFolder, StagedFile
+    from airflow_mltrack.lifecycle.evidence.facts import (
         EvidenceFacts,
         TrainingFacts,
         VerdictFacts,

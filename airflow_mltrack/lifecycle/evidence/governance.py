@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from airflow_mltrack.entities.approvals import Decision
 from airflow_mltrack.lifecycle.approval_rules import REQUESTED
 from airflow_mltrack.lifecycle.deployments import deployments
-from airflow_mltrack.lifecycle.evidence_archive import archive_path
-from airflow_mltrack.lifecycle.evidence_files import evidence_file
+from airflow_mltrack.lifecycle.evidence.archive import archive_path
+from airflow_mltrack.lifecycle.evidence.files import evidence_file
 from airflow_mltrack.lifecycle.holders import facts_of
 from airflow_mltrack.lifecycle.training import SYNTHETIC_TAG
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from airflow_mltrack.entities.history import HistoryEvent
     from airflow_mltrack.entities.verdicts import CheckResult
     from airflow_mltrack.lifecycle.deployments import Deployment
-    from airflow_mltrack.lifecycle.evidence_facts import EvidenceFacts, VerdictFacts
-    from airflow_mltrack.lifecycle.evidence_files import Collected
+    from airflow_mltrack.lifecycle.evidence.facts import EvidenceFacts, VerdictFacts
+    from airflow_mltrack.lifecycle.evidence.files import Collected
 
 Part = dict[str, object]
 

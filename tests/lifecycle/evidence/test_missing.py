@@ -11,14 +11,14 @@ from sqlalchemy import text
 from airflow_mltrack.entities.runs import RunIdentity
 from airflow_mltrack.entities.verdicts import CheckResult
 from airflow_mltrack.exceptions import ArtifactUnavailable
-from airflow_mltrack.lifecycle.evidence_verifier import find_faults
+from airflow_mltrack.lifecycle.evidence.verifier import find_faults
 from airflow_mltrack.lifecycle.promotion import promote
 from airflow_mltrack.lifecycle.registration import create_model
 from airflow_mltrack.lifecycle.verdict_evidence import verdict_json
 from airflow_mltrack.store.canonical_json import digest_of
 from airflow_mltrack.tracking.client import TrackingClient
 from tests.lifecycle.conftest import AddVerdict, AddVersion
-from tests.lifecycle.evidence_packs import (
+from tests.lifecycle.evidence.packs import (
     logged_version,
     make_pack,
     missing_in,
