@@ -55,6 +55,12 @@ lint: .venv-test ## Check format, lint rules, types and the layers.
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+.PHONY: fuzz
+fuzz: .venv-test ## Send FUZZ_REQUESTS (60000) requests that are wrong to a server.
+	@MLTRACK_TEST_FUZZ_REQUESTS=$(FUZZ_REQUESTS) $(BIN)/python -m pytest -s --show-capture=no tests/web/fuzz
+
+FUZZ_REQUESTS ?= 60000
+
 .PHONY: format
 format: .venv-test ## Format the code and apply safe fixes.
 	@$(BIN)/ruff check --fix .

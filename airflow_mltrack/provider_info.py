@@ -184,6 +184,11 @@ def get_provider_info() -> dict[str, object]:
                         "description": "Signs (HMAC) what is sent to webhooks.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
+                    "webhook_keep_days": {
+                        "label": "Keep webhook deliveries (days)",
+                        "description": "How long the record of what arrived is kept.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1, "default": 30},
+                    },
                     "spool_dir": {
                         "label": "Spool directory",
                         "description": (

@@ -14,6 +14,8 @@ from airflow_mltrack.exceptions import InvalidInput
 
 EMBEDDED_SCHEME = "embedded"
 DEFAULT_TRUSTED_MODULES = ("sklearn", "lightgbm", "imblearn")
+DEFAULT_KEEP_DAYS = 30
+MOST_KEEP_DAYS = 36_500
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 """What libpq knows; without one it takes ``prefer``."""
 
@@ -53,6 +55,8 @@ class Settings:
     """Name patterns (``credit-*``, ``*``) of the models that are made with the gated profile."""
     webhook_secret: str | None = field(default=None, repr=False)
     """Signs what is sent to webhooks; without one none can be sent."""
+    webhook_keep_days: int = DEFAULT_KEEP_DAYS
+    """How long the record of a delivery that arrived is kept."""
 
     @property
     def is_embedded(self) -> bool:
@@ -144,6 +148,7 @@ def connection_settings(
         spool_dir=_text(extra, "spool_dir") or defaults.spool_dir,
         gated_models=_names(extra, "gated_models"),
         webhook_secret=_text(extra, "webhook_secret"),
+        webhook_keep_days=_keep_days(extra, "connection field webhook_keep_days"),
     )
 
 
@@ -155,8 +160,8 @@ def environment_settings(
     ``MLTRACK_DATABASE_URL`` and ``MLTRACK_ARTIFACT_URI`` win, then ``AIRFLOW_CONN_MLTRACK_DEFAULT``
     (JSON or URI, as Airflow reads it), then the embedded default. ``MLTRACK_TRUSTED_MODULES``,
     ``MLTRACK_TRUSTED_TYPES`` and ``MLTRACK_GATED_MODELS`` add names, comma separated;
-    ``MLTRACK_SPOOL_DIR``, ``MLTRACK_WEBHOOK_SECRET`` and the ``MLTRACK_S3_*`` variables replace the
-    fields of the same name.
+    ``MLTRACK_SPOOL_DIR``, ``MLTRACK_WEBHOOK_SECRET``, ``MLTRACK_WEBHOOK_KEEP_DAYS`` and the
+    ``MLTRACK_S3_*`` variables replace the fields of the same name.
 
     :param connection: keywords of :func:`connection_settings` to use in the place of
         ``AIRFLOW_CONN_MLTRACK_DEFAULT``, where Airflow has found the connection elsewhere.
@@ -183,6 +188,11 @@ def environment_settings(
         spool_dir=env.get("MLTRACK_SPOOL_DIR") or found.spool_dir,
         gated_models=_once(found.gated_models, _split(env.get("MLTRACK_GATED_MODELS"))),
         webhook_secret=env.get("MLTRACK_WEBHOOK_SECRET") or found.webhook_secret,
+        webhook_keep_days=_keep_days(
+            {"webhook_keep_days": env.get("MLTRACK_WEBHOOK_KEEP_DAYS")},
+            "MLTRACK_WEBHOOK_KEEP_DAYS",
+            default=found.webhook_keep_days,
+        ),
     )
 
 
@@ -320,6 +330,22 @@ def _flag(extra: Mapping[str, object], name: str, *, default: bool) -> bool:
     if str(value).lower() not in known:
         raise InvalidInput(f"connection field {name}", value, "it is true or false.")
     return known[str(value).lower()]
+
+
+def _keep_days(extra: Mapping[str, object], what: str, *, default: int = DEFAULT_KEEP_DAYS) -> int:
+    value = extra.get("webhook_keep_days")
+    if value is None or value == "":
+        return default
+    rule = f"it is a whole number of days from 1 to {MOST_KEEP_DAYS:,}."
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise InvalidInput(what, value, rule)
+    try:
+        days = int(value)
+    except ValueError as error:
+        raise InvalidInput(what, value, rule) from error
+    if not 1 <= days <= MOST_KEEP_DAYS:
+        raise InvalidInput(what, value, rule)
+    return days
 
 
 def _names(extra: Mapping[str, object], name: str) -> tuple[str, ...]:

@@ -244,3 +244,20 @@ def test_only_an_embedded_database_has_a_directory(tmp_path: Path) -> None:
     assert embedded_settings(odd).embedded_directory == odd / "postgres"
     with pytest.raises(InvalidInput, match="not embedded"):
         _ = Settings(database_url="postgresql://h/d", artifact_uri="/a").embedded_directory
+
+
+def test_days_that_deliveries_are_kept_come_from_variable_or_field() -> None:
+    assert environment_settings({}).webhook_keep_days == 30
+    conn = json.dumps({"conn_type": "mltrack", "extra": {"webhook_keep_days": 7}})
+    env = {"AIRFLOW_CONN_MLTRACK_DEFAULT": conn}
+    assert environment_settings(env).webhook_keep_days == 7
+    assert environment_settings({**env, "MLTRACK_WEBHOOK_KEEP_DAYS": "90"}).webhook_keep_days == 90
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "36501", "1.5", "soon", "9" * 5_000])
+def test_days_that_are_no_days_are_refused(value: str) -> None:
+    with pytest.raises(InvalidInput, match=r"MLTRACK_WEBHOOK_KEEP_DAYS.*1 to 36,500"):
+        environment_settings({"MLTRACK_WEBHOOK_KEEP_DAYS": value})
+    conn = json.dumps({"conn_type": "mltrack", "extra": {"webhook_keep_days": True}})
+    with pytest.raises(InvalidInput, match="webhook_keep_days"):
+        environment_settings({"AIRFLOW_CONN_MLTRACK_DEFAULT": conn})

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from airflow_mltrack.entities.webhooks import Webhook, WebhookDelivery
 
 _STATES = tuple(state.value.lower() for state in DeliveryState)
-_WEBHOOK_COLUMNS = ("webhook_id", "url", "events", "models", "active", "created_by", "created_at")
+_WEBHOOK_COLUMNS = (
+    *("webhook_id", "name", "format", "url", "events", "models", "active"),
+    *("created_by", "created_at"),
+)
 _DELIVERY_COLUMNS = (
     *("created_at", "host", "event", "model", "version", "state", "attempts"),
     *("next_attempt_at", "error"),
@@ -74,6 +77,9 @@ def _register_create(group: Commands) -> None:
         metavar="PATTERN",
         help="of model names; * stands for any text; default: *",
     )
+    create.add_argument(
+        "--name", default="", metavar="NAME", help="for people: letters, digits, . _ -"
+    )
     create.add_argument("--description", default="", metavar="TEXT")
 
 
@@ -92,7 +98,7 @@ def webhook_listing(webhooks: Sequence[Webhook]) -> Listing:
         _WEBHOOK_COLUMNS,
         rows,
         empty="There are no webhooks. Create one: mltrack webhooks create URL",
-        droppable=("created_at", "created_by"),
+        droppable=("created_at", "created_by", "models"),
     )
 
 
@@ -126,7 +132,7 @@ def _delivery_row(delivery: WebhookDelivery) -> dict[str, object]:
 
 
 def _create(args: argparse.Namespace) -> None:
-    from airflow_mltrack.lifecycle.webhooks import create_webhook
+    from airflow_mltrack.lifecycle.webhooks.registration import create_webhook
 
     with open_client(args.conn_id) as client:
         created = create_webhook(
@@ -134,6 +140,7 @@ def _create(args: argparse.Namespace) -> None:
             url=args.url,
             events=args.events,
             models=args.models,
+            name=args.name,
             description=args.description,
             actor=_user(),
         )
@@ -142,7 +149,7 @@ def _create(args: argparse.Namespace) -> None:
 
 
 def _list(args: argparse.Namespace) -> None:
-    from airflow_mltrack.lifecycle.webhooks import list_webhooks
+    from airflow_mltrack.lifecycle.webhooks.registration import list_webhooks
 
     with open_client(args.conn_id) as client:
         show(webhook_listing(list_webhooks(client)), args.format)
@@ -157,7 +164,7 @@ def _disable(args: argparse.Namespace) -> None:
 
 
 def _switch(args: argparse.Namespace, *, active: bool) -> None:
-    from airflow_mltrack.lifecycle.webhooks import set_active
+    from airflow_mltrack.lifecycle.webhooks.registration import set_active
 
     with open_client(args.conn_id) as client:
         changed = set_active(client, args.webhook_id, active=active, actor=_user())
@@ -165,7 +172,7 @@ def _switch(args: argparse.Namespace, *, active: bool) -> None:
 
 
 def _delete(args: argparse.Namespace) -> None:
-    from airflow_mltrack.lifecycle.webhooks import delete_webhook
+    from airflow_mltrack.lifecycle.webhooks.registration import delete_webhook
 
     with open_client(args.conn_id) as client:
         delete_webhook(client, args.webhook_id, actor=_user())
@@ -173,7 +180,7 @@ def _delete(args: argparse.Namespace) -> None:
 
 
 def _test(args: argparse.Namespace) -> int | None:
-    from airflow_mltrack.lifecycle.webhooks import send_trial
+    from airflow_mltrack.lifecycle.webhooks.trial import send_trial
 
     with open_client(args.conn_id) as client:
         reply = send_trial(client, args.webhook_id)
@@ -185,7 +192,8 @@ def _test(args: argparse.Namespace) -> int | None:
 
 
 def _deliver(args: argparse.Namespace) -> None:
-    from airflow_mltrack.lifecycle.webhooks import deliver_due, retry_failed
+    from airflow_mltrack.lifecycle.webhooks.deliveries import retry_failed
+    from airflow_mltrack.lifecycle.webhooks.delivery import deliver_due
 
     with open_client(args.conn_id) as client:
         if args.retry_failed:
@@ -195,7 +203,7 @@ def _deliver(args: argparse.Namespace) -> None:
 
 
 def _deliveries(args: argparse.Namespace) -> None:
-    from airflow_mltrack.lifecycle.webhooks import list_deliveries
+    from airflow_mltrack.lifecycle.webhooks.deliveries import list_deliveries
 
     with open_client(args.conn_id) as client:
         found = list_deliveries(

@@ -17,7 +17,7 @@ class HistoryEvent:
     version: int | None
     kind: str
     """``created``, ``registered``, ``policy``, ``verdict``, ``approval_requested``, ``approval``,
-    ``transition``, ``alias``, ``renamed``, ``deleted``."""
+    ``transition``, ``alias``, ``tag``, ``renamed``, ``deleted``."""
     actor: str
     at: datetime
     payload: Mapping[str, object]

@@ -20,10 +20,42 @@ EVENT_KINDS = (
     "approval",
     "transition",
     "alias",
+    "tag",
     "renamed",
     "deleted",
 )
 """Kinds of :class:`~airflow_mltrack.entities.history.HistoryEvent` that a webhook can ask for."""
+
+
+class WebhookFormat(str, Enum):
+    """How the messages to a webhook look, and which events it can ask for."""
+
+    MLTRACK = "mltrack"
+    """The history's events, with their place in the hash chain."""
+    MLFLOW = "mlflow"
+    """What a server of MLflow sends."""
+
+
+class MlflowEvent(str, Enum):
+    """What MLflow's webhooks tell of registered models: ``entity.action``."""
+
+    MODEL_CREATED = "registered_model.created"
+    VERSION_CREATED = "model_version.created"
+    TAG_SET = "model_version_tag.set"
+    TAG_DELETED = "model_version_tag.deleted"
+    ALIAS_CREATED = "model_version_alias.created"
+    ALIAS_DELETED = "model_version_alias.deleted"
+
+
+def mlflow_event(event: HistoryEvent) -> MlflowEvent | None:
+    """Return what MLflow calls an event of the history, None for one that it does not tell of."""
+    if event.kind == "tag":
+        return MlflowEvent.TAG_DELETED if event.payload.get("deleted") else MlflowEvent.TAG_SET
+    if event.kind == "alias":
+        taken = event.payload.get("to") is None
+        return MlflowEvent.ALIAS_DELETED if taken else MlflowEvent.ALIAS_CREATED
+    known = {"created": MlflowEvent.MODEL_CREATED, "registered": MlflowEvent.VERSION_CREATED}
+    return known.get(event.kind)
 
 
 class DeliveryState(str, Enum):
@@ -46,7 +78,7 @@ class Webhook:
     url: str = field(repr=False)
     """Its path or query may be a secret: show :attr:`safe_url`, log :attr:`host`."""
     events: tuple[str, ...]
-    """Kinds of events, or ``*``."""
+    """Kinds of events, or ``*``; for MLflow's format values of :class:`MlflowEvent`."""
     models: str
     """Pattern of model names; ``*`` stands for any text."""
     description: str
@@ -55,6 +87,11 @@ class Webhook:
     created_by: str
     created_at: datetime
     updated_at: datetime
+    name: str = ""
+    """For people; not unique."""
+    format: WebhookFormat = WebhookFormat.MLTRACK
+    sealed_secret: str | None = field(default=None, repr=False)
+    """Its own secret, encrypted; None: the site's secret signs."""
 
     @property
     def safe_url(self) -> str:
@@ -67,6 +104,15 @@ class Webhook:
         """Scheme and host: all that a log needs."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookPage:
+    """Some of the webhooks."""
+
+    webhooks: tuple[Webhook, ...]
+    next_page_token: str | None = None
+    """None on the last page."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def _rules(kind: str, payload: Payload) -> RuleChange:
     """Tell how rules changed, or which ones a new model got beside the usual ones."""
     if kind == "created":
         usual = {"gates": {}, "stages": OPEN.to_json()}
-        return rule_change(usual, {**usual, **payload})
+        return rule_change(usual, {key: payload.get(key, usual[key]) for key in usual})
     if kind == "policy":
         before, after = payload.get("from"), payload.get("to")
         if isinstance(before, Mapping) and isinstance(after, Mapping):
@@ -122,6 +122,10 @@ def _alias(payload: Payload) -> str:
     return f"Alias {alias} moved from version {before} to version {after}"
 
 
+def _tag(payload: Payload) -> str:
+    return f"Tag {payload.get('key')} {'deleted' if payload.get('deleted') is True else 'set'}"
+
+
 def _renamed(payload: Payload) -> str:
     return f"Renamed from {payload.get('from')} to {payload.get('to')}"
 
@@ -143,6 +147,7 @@ _WORDS: dict[str, tuple[Callable[[Payload], str], frozenset[str]]] = {
     "approval": (_approval, frozenset({"decision", "stage"})),
     "transition": (_transition, _MOVE),
     "alias": (_alias, frozenset({"alias", "from", "to"})),
+    "tag": (_tag, frozenset({"key", "deleted"})),
     "renamed": (_renamed, frozenset({"from", "to"})),
     "deleted": (_deleted, frozenset()),
 }

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from airflow_mltrack.entities.models import LoggedModelStatus
 from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
@@ -37,8 +37,10 @@ _VERSION = re.compile(r"models:/(?P<name>[^/@]+)/(?P<version>[0-9]{1,9})")
 _RUN = re.compile(r"runs:/(?P<run>[^/]+)/(?P<path>.+)")
 _SERVED_MODEL = re.compile(r"mlflow-artifacts:/+\d+/models/(?P<id>[^/]+)/artifacts/?")
 _SERVED_RUN = re.compile(r"mlflow-artifacts:/+\d+/(?P<run>[^/]+)/artifacts/(?P<path>.+?)/?")
+_WHOLE_RUN = re.compile(r"(?:runs:/[^/]+|mlflow-artifacts:/+\d+/[^/]+/artifacts)/*")
 _OWN = ("models", "runs", "mlflow-artifacts")
 _HERE = ("", "file")
+_MOST_DECODINGS = 5
 _COPY = "mlflow"
 """Type of a logged model that is a copy of a directory: its name says nothing about what it is."""
 
@@ -93,6 +95,13 @@ def _find(client: TrackingClient, source: str, may_see: Callable[[Run], bool]) -
         if not may_see(client.transact(lambda tx: tx.runs.get(run["run"]))):
             raise NotFound("run", run["run"])
         return _of_run(client, run["run"], run["path"].strip("/"))
+    if _WHOLE_RUN.fullmatch(source):
+        raise InvalidInput(
+            "model source",
+            source,
+            "it names all files of a run.",
+            "Name the directory that holds the model: runs:/<run>/<directory>",
+        )
     scheme = _scheme(source)
     if scheme in _OWN:
         raise InvalidInput("model source", source, "it has an unknown form.")
@@ -103,7 +112,25 @@ def _find(client: TrackingClient, source: str, may_see: Callable[[Run], bool]) -
             "a local directory is not reachable from here.",
             "Log the model to a run, and register that.",
         )
+    if _climbs(source):
+        raise InvalidInput(
+            "model source", source, "its path has no '..' and no NUL, also percent-decoded."
+        )
     return source
+
+
+def _climbs(source: str) -> bool:
+    """Say whether an address means another place than it seems to, decoded as often as it can be.
+
+    What is registered is what people read and approve.
+    """
+    for _ in range(_MOST_DECODINGS):
+        if "\x00" in source or ".." in re.split(r"[/\\?#]", source):
+            return True
+        source, former = unquote(source), source
+        if source == former:
+            return False
+    return True
 
 
 def _scheme(source: str) -> str:

@@ -341,8 +341,14 @@ def _record_creation(
     actor: str,
     details: Mapping[str, object] | None = None,
 ) -> None:
-    rules = {"gates": model.gates, "stages": model.stages.to_json(), **_facts(details)}
-    tx.history.append(name=model.name, version=None, kind="created", actor=actor, payload=rules)
+    rules = {"gates": model.gates, "stages": model.stages.to_json()}
+    tx.history.append(
+        name=model.name,
+        version=None,
+        kind="created",
+        actor=actor,
+        payload={**rules, **given_texts(model), **_facts(details)},
+    )
 
 
 def _change_policy(
@@ -386,6 +392,7 @@ def _record_registration(
             "run_id": version.run_id,
             "digest": version.digest,
             "model_type": logged.model_type if logged else "",
+            **given_texts(version),
             "details": dict(details or {}),
         },
     )
@@ -414,6 +421,12 @@ def _record_alias(
         actor=actor,
         payload={"alias": alias, "from": before, "to": after, **why},
     )
+
+
+def given_texts(record: RegisteredModel | ModelVersion) -> dict[str, object]:
+    """Return the tags and the description that a new record came with, where it has them."""
+    given: dict[str, object] = {"tags": dict(record.tags), "description": record.description}
+    return {key: value for key, value in given.items() if value}
 
 
 def version_node(name: str, version: int) -> LineageNode:

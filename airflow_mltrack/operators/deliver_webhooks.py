@@ -21,8 +21,9 @@ class DeliverWebhooksOperator(MltrackOperator):
     Whoever promotes tries to deliver at once; this sees to the rest. Put it into a small Dag of its
     own, every minute or so. A receiver that does not take a delivery does not fail the task: it is
     tried again later, and what is given up after the last attempt is logged as an error and stays
-    listed (``mltrack webhooks deliveries --state failed``). Pushes the numbers ``delivered``,
-    ``postponed``, ``failed`` and ``waiting`` to XCom, each also under its own key.
+    listed (``mltrack webhooks deliveries --state failed``). The record of what arrived is deleted
+    after the days that the settings keep it. Pushes the numbers ``delivered``, ``postponed``,
+    ``failed`` and ``waiting`` to XCom, each also under its own key.
 
     :param limit: most deliveries of one task (templated).
     :param mltrack_conn_id: Airflow connection (templated).
@@ -45,7 +46,7 @@ class DeliverWebhooksOperator(MltrackOperator):
 
     def perform(self, hook: MltrackHook, context: Context) -> dict[str, object]:
         """Deliver and return how many deliveries ended how."""
-        from airflow_mltrack.lifecycle.webhooks import deliver_due
+        from airflow_mltrack.lifecycle.webhooks.delivery import deliver_due
 
         report = deliver_due(hook.client, limit=_whole_number(self.limit))
         self.log.info(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from airflow_mltrack.entities.artifacts import Artifact, ArtifactEntry, StoredObject
-from airflow_mltrack.exceptions import InvalidInput, NotFound
+from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
 from airflow_mltrack.store.key_rules import check_text
+from airflow_mltrack.store.run_rows import among
 from airflow_mltrack.store.tables import artifacts, attempts, logged_models
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _PATH_LIMIT = 1_024
 _KEY_LIMIT = 4_096
+_MOST_PROBES = 16
+"""Paths that are looked for one by one; for more, all directories are read."""
 
 
 class Artifacts:
@@ -66,6 +70,34 @@ class Artifacts:
         if inserted.one_or_none() is not None:
             return None
         return self._replace(column, owner, values, attempt_id or model_id)
+
+    def check_paths(
+        self,
+        paths: Collection[str],
+        *,
+        attempt_id: int | None = None,
+        model_id: str | None = None,
+    ) -> None:
+        """Check that files of these paths can lie beside those that are there.
+
+        :raises Conflict: when one would lie in a file as if that were a directory, or have the name
+            of a directory: nobody could download both.
+        """
+        column, owner = _owner(attempt_id, model_id)
+        parents = {parent for path in paths for parent in _parents(path)}
+        within = (
+            [func.starts_with(artifacts.c.path, f"{path}/") for path in paths]
+            if len(paths) <= _MOST_PROBES
+            else [func.strpos(artifacts.c.path, "/") > 0]
+        )
+        query = select(artifacts.c.path).where(
+            column == owner, or_(among(artifacts.c.path, sorted(parents)), *within)
+        )
+        files = {*paths, *self._connection.scalars(query)}
+        directories = parents.union(*map(_parents, files))
+        if both := sorted(parents & files | directories.intersection(paths)):
+            reason = "a file and a directory cannot have one name."
+            raise Conflict("artifact", both[0], reason, "Choose another name.")
 
     def get(
         self, *, path: str, attempt_id: int | None = None, model_id: str | None = None
@@ -163,6 +195,11 @@ def _owner(attempt_id: int | None, model_id: str | None) -> tuple[Column[Any], C
         return artifacts.c.attempt, number.scalar_subquery()
     number = select(logged_models.c.id).where(logged_models.c.model_id == model_id)
     return artifacts.c.logged_model, number.scalar_subquery()
+
+
+def _parents(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _directory(path: str) -> str:

@@ -25,7 +25,8 @@ _SOURCE_LIMIT = 20_000
 _CONTEXT_LIMIT = 250
 
 # Data sets are shared by the runs of an experiment. One that is known keeps its first description,
-# but is filled up where that said nothing.
+# but is filled up where that said nothing. "Was read" says nothing beside "was read for training",
+# whichever comes first: clients log the data set of a metric as well, without a context.
 _LOG = text(
     """
     WITH owner AS (
@@ -45,12 +46,28 @@ _LOG = text(
             schema = CASE WHEN datasets.schema = '{}' THEN excluded.schema ELSE datasets.schema END,
             profile = excluded.profile || datasets.profile
         RETURNING id, name, digest
+    ), read AS (
+        SELECT owner.id AS attempt, known.id AS dataset, given.context, given.tags
+        FROM owner, known JOIN given ON given.name = known.name AND given.digest = known.digest
+    ), bare AS (
+        DELETE FROM inputs USING read WHERE read.context <> ''
+        AND (inputs.attempt, inputs.dataset) = (read.attempt, read.dataset)
+        AND inputs.context = '' AND inputs.tags = '{}'
+    ), written AS (
+        INSERT INTO inputs (attempt, dataset, context, tags)
+        SELECT read.attempt, read.dataset, read.context, read.tags FROM read
+        WHERE read.context <> '' OR read.tags <> '{}' OR NOT EXISTS (
+            SELECT FROM (
+                SELECT attempt, dataset, context FROM read
+                UNION ALL SELECT attempt, dataset, context FROM inputs
+            ) AS other
+            WHERE (other.attempt, other.dataset) = (read.attempt, read.dataset)
+            AND other.context <> ''
+        )
+        ORDER BY read.dataset, read.context
+        ON CONFLICT (attempt, dataset, context) DO UPDATE SET tags = inputs.tags || excluded.tags
     )
-    INSERT INTO inputs (attempt, dataset, context, tags)
-    SELECT owner.id, known.id, given.context, given.tags
-    FROM owner, known JOIN given ON given.name = known.name AND given.digest = known.digest
-    ORDER BY known.id, given.context
-    ON CONFLICT (attempt, dataset, context) DO UPDATE SET tags = inputs.tags || excluded.tags
+    SELECT id FROM owner
     """
 )
 
@@ -64,7 +81,8 @@ class Inputs:
     def log(self, attempt_id: int, given: Sequence[RunInput]) -> None:
         """Note that an attempt read data sets; one round trip, the same again changes nothing.
 
-        One data set may be read in several contexts: each is an input of its own.
+        One data set may be read in several contexts: each is an input of its own. One without
+        context and tags adds nothing to those.
 
         :raises InvalidInput: when a name, digest or context breaks a rule.
         :raises NotFound: there is no such attempt.
@@ -76,7 +94,7 @@ class Inputs:
         if not rows:
             return
         parameters = {"attempt": attempt_id, "inputs": _json(list(rows.values()))}
-        if self._connection.execute(_LOG, parameters).rowcount == 0:
+        if self._connection.execute(_LOG, parameters).first() is None:
             raise NotFound("attempt", attempt_id)
 
     def list(self, attempt_id: int) -> list[RunInput]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -26,10 +26,11 @@ Datasets = Sequence[tuple[str, str | None]]
 """Name and digest; None for any digest."""
 
 
-def model_kind(datasets: Datasets = ()) -> RecordKind:
+def model_kind(datasets: Datasets, order_datasets: Mapping[int, Datasets]) -> RecordKind:
     """Return what logged models can be searched by.
 
     :param datasets: only metrics on these count; none means all.
+    :param order_datasets: place in the order to the data sets of the metric there, instead.
     """
     m = logged_models.c
     # MLflow's word for what we call FAILED.
@@ -77,8 +78,13 @@ def model_kind(datasets: Datasets = ()) -> RecordKind:
             Entity.PARAM: partial(_pair_rows, logged_model_params),
             Entity.TAG: partial(_pair_rows, logged_model_tags),
         },
-        last_terms=(OrderTerm(Field(Entity.ATTRIBUTE, "model_id")),),
-        default_order=(OrderTerm(Field(Entity.ATTRIBUTE, "creation_timestamp"), descending=True),),
+        order_rows={
+            place: partial(metric_rows, datasets=on) for place, on in order_datasets.items()
+        },
+        last_terms=(
+            OrderTerm(Field(Entity.ATTRIBUTE, "creation_timestamp"), descending=True),
+            OrderTerm(Field(Entity.ATTRIBUTE, "model_id")),
+        ),
     )
 
 

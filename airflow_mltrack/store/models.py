@@ -20,7 +20,12 @@ from airflow_mltrack.entities.models import (
 from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
 from airflow_mltrack.store import logged_model_data
 from airflow_mltrack.store.attempts import storable_error
-from airflow_mltrack.store.model_search import MAX_RESULTS, metric_rows, model_kind
+from airflow_mltrack.store.model_search import (
+    MAX_RESULTS,
+    Datasets,
+    metric_rows,
+    model_kind,
+)
 from airflow_mltrack.store.record_search import find_page
 from airflow_mltrack.store.registry_tables import model_versions, registered_models
 from airflow_mltrack.store.run_rows import among
@@ -187,7 +192,8 @@ class Models:
         order_by: Sequence[str] = (),
         max_results: int = 100,
         page_token: str | None = None,
-        datasets: Sequence[tuple[str, str | None]] = (),
+        datasets: Datasets = (),
+        order_datasets: Mapping[int, Datasets] | None = None,
         dag_ids: Collection[str] | None = None,
     ) -> LoggedModelPage:
         """Return a page of logged models, the latest first; deleted ones are left out.
@@ -197,10 +203,13 @@ class Models:
         :param max_results: 1 to 1,000.
         :param datasets: only metrics on these (name, digest; None for any) count; without a metric
             in the filter: only models that have one.
+        :param order_datasets: place in ``order_by`` to the data sets of the metric that is named
+            there; where there are none, those of ``datasets``.
         :param dag_ids: only models of runs of these Dags, and of runs outside of Airflow; None
             means all.
         :raises InvalidInput: as :func:`airflow_mltrack.store.record_search.find_page`.
         """
+        order_on = order_datasets or {}
         query = _query().where(
             among(logged_models.c.experiment_id, sorted(set(experiment_ids))),
             logged_models.c.deleted_at.is_(None),
@@ -212,14 +221,18 @@ class Models:
             query = query.where(on_one.exists())
         page = find_page(
             self._connection,
-            model_kind(datasets),
+            model_kind(datasets, order_on),
             query,
             filter=filter,
             order_by=order_by,
             max_results=max_results,
             most=MAX_RESULTS,
             page_token=page_token,
-            facts=(sorted(set(experiment_ids)), [list(item) for item in datasets]),
+            facts=(
+                sorted(set(experiment_ids)),
+                [list(item) for item in datasets],
+                [[place, *map(list, on)] for place, on in sorted(order_on.items())],
+            ),
         )
         rows = [(row.id, _entity(row)) for row in page.rows]
         found = logged_model_data.read_data(self._connection, rows)

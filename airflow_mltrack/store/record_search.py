@@ -76,6 +76,8 @@ class RecordKind:
     """What decides between equals; the last one is unique."""
     default_order: tuple[OrderTerm, ...] = ()
     """When no order is asked for."""
+    order_rows: Mapping[int, Children] = field(default_factory=dict)
+    """Place in ``order_by`` to the rows of a metric that count there, where these are others."""
     special: Mapping[Field, Callable[[Comparison], Condition]] = field(default_factory=dict)
     """Fields with a meaning of their own."""
 
@@ -157,28 +159,30 @@ def _attribute(node: Comparison, kind: RecordKind) -> Condition:
 
 
 def _keys(kind: RecordKind, order_by: Sequence[str]) -> list[SortKey]:
-    terms: list[OrderTerm] = []
-    for text in order_by:
-        term = parse_order(text, kind.vocabulary)
-        if term.field in [other.field for other in terms]:
+    terms: list[tuple[OrderTerm, Children | None]] = []
+    for place, text in enumerate(order_by):
+        term, rows = parse_order(text, kind.vocabulary), kind.order_rows.get(place)
+        if (term.field, rows) in [(other.field, its_rows) for other, its_rows in terms]:
             raise InvalidInput("order_by", text, "each field is given once.")
-        terms.append(term)
-    terms = terms or list(kind.default_order)
-    named = {term.field for term in terms}
-    terms += [term for term in kind.last_terms if term.field not in named]
-    return [key for term in terms for key in _term_keys(kind, term)]
+        terms.append((term, rows))
+    terms = terms or [(term, None) for term in kind.default_order]
+    named = {term.field for term, _ in terms}
+    terms += [(term, None) for term in kind.last_terms if term.field not in named]
+    return [key for term, rows in terms for key in _term_keys(kind, term, rows)]
 
 
-def _term_keys(kind: RecordKind, term: OrderTerm) -> list[SortKey]:
+def _term_keys(kind: RecordKind, term: OrderTerm, rows: Children | None) -> list[SortKey]:
     """Return the sort keys of a term; what is missing or NaN comes last in both directions."""
     if term.field.entity is Entity.ATTRIBUTE:
         python_type = kind.types[term.field.key]
         column = kind.columns[term.field.key]
         value = bytewise(column) if python_type is str else column
         return [SortKey(value, term.descending, python_type)]
-    query, value = kind.children[term.field.entity](term.field.key)
+    is_metric = term.field.entity is Entity.METRIC
+    find = rows if rows is not None and is_metric else kind.children[term.field.entity]
+    query, value = find(term.field.key)
     one = query.with_only_columns(value).order_by(value.desc()).limit(1).scalar_subquery()
-    if term.field.entity is not Entity.METRIC:
+    if not is_metric:
         is_missing = case((one.is_(None), 1), else_=0)
         text = bytewise(func.coalesce(one, ""))
         return [SortKey(is_missing, False, int), SortKey(text, term.descending, str)]

@@ -205,9 +205,14 @@ webhooks = Table(
     text_column("created_by", default=""),
     moment("created_at", now=True),
     moment("updated_at", now=True),
+    text_column("name", default=""),
+    text_column("format", default="mltrack"),
+    text_column("sealed_secret", nullable=True),
     UniqueConstraint("webhook_id"),
+    CheckConstraint("format in ('mltrack', 'mlflow')", name="format"),
 )
-"""Addresses outside that hear of a model's history. ``models`` is a name pattern with ``*``."""
+"""Addresses outside that hear of a model's history. ``models`` is a name pattern with ``*``;
+``sealed_secret`` is encrypted under a key that is drawn from the site's webhook secret."""
 
 webhook_deliveries = Table(
     "webhook_deliveries",
@@ -227,6 +232,9 @@ webhook_deliveries = Table(
     CheckConstraint("state in ('WAITING', 'DELIVERED', 'FAILED')", name="state"),
     Index(
         "webhook_deliveries_due_idx", "next_attempt_at", postgresql_where=text("state = 'WAITING'")
+    ),
+    Index(
+        "webhook_deliveries_done_idx", "delivered_at", postgresql_where=text("state = 'DELIVERED'")
     ),
 )
 """An outbox: written in the transaction of the event, emptied by whoever delivers."""

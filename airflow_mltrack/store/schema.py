@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 VERSION_TABLE = "mltrack_schema"
-HEAD = "0004"
+HEAD = "0005"
 """Revision this code needs (a test holds that it is alembic's head)."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _UPGRADE_LOCK = 0x6D6C747261636B  # "mltrack"

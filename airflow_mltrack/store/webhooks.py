@@ -12,10 +12,25 @@ from sqlalchemy import Row, Select, delete, func, insert, select, text, update
 from sqlalchemy.engine import Connection
 
 from airflow_mltrack.entities.history import HistoryEvent
-from airflow_mltrack.entities.webhooks import DeliveryState, Webhook, WebhookDelivery
-from airflow_mltrack.exceptions import NotFound
+from airflow_mltrack.entities.webhooks import (
+    EVERY_EVENT,
+    DeliveryState,
+    Webhook,
+    WebhookDelivery,
+    WebhookFormat,
+    WebhookPage,
+    mlflow_event,
+)
+from airflow_mltrack.exceptions import InvalidInput, NotFound
 from airflow_mltrack.store.registry_tables import history, webhook_deliveries, webhooks
+from airflow_mltrack.store.search_page import (
+    Position,
+    fingerprint,
+    read_page_token,
+    write_page_token,
+)
 
+MOST_LISTED = 1_000
 _WAITING = webhook_deliveries.c.state == DeliveryState.WAITING.value
 
 # One statement, whether there are webhooks or not. A webhook that is being deleted meanwhile is
@@ -26,7 +41,7 @@ _QUEUE = text(
     SELECT replace(gen_random_uuid()::text, '-', ''), w.id, :event
     FROM webhooks w
     WHERE w.active
-      AND w.events && ARRAY[:kind, '*']
+      AND w.events && CAST(:names AS text[])
       AND :name LIKE replace(
             replace(replace(replace(w.models, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')
     FOR KEY SHARE
@@ -53,7 +68,9 @@ _CLAIM = text(
 
 def queue_deliveries(connection: Connection, event: HistoryEvent) -> None:
     """Queue an event for every active webhook that wants it, in the event's transaction."""
-    connection.execute(_QUEUE, {"event": event.event_id, "kind": event.kind, "name": event.name})
+    told = mlflow_event(event)
+    names = [EVERY_EVENT, event.kind, *([] if told is None else [told.value])]
+    connection.execute(_QUEUE, {"event": event.event_id, "names": names, "name": event.name})
 
 
 class Webhooks:
@@ -69,7 +86,11 @@ class Webhooks:
         url: str,
         events: Collection[str],
         models: str,
+        name: str = "",
         description: str = "",
+        format: WebhookFormat = WebhookFormat.MLTRACK,  # noqa: A002 - as the column
+        sealed_secret: str | None = None,
+        active: bool = True,
         created_by: str = "",
     ) -> Webhook:
         """Write a webhook; its values were checked by the caller."""
@@ -79,7 +100,11 @@ class Webhooks:
                 url=url,
                 events=list(events),
                 models=models,
+                name=name,
                 description=description,
+                format=format.value,
+                sealed_secret=sealed_secret,
+                active=active,
                 created_by=created_by,
             )
         )
@@ -101,6 +126,32 @@ class Webhooks:
         query = select(webhooks).order_by(webhooks.c.id)
         return [_webhook(row) for row in self._connection.execute(query)]
 
+    def page(
+        self,
+        format: WebhookFormat,  # noqa: A002 - as the column
+        *,
+        max_results: int = 100,
+        page_token: str | None = None,
+    ) -> WebhookPage:
+        """Return a page of the webhooks of one format, newest first.
+
+        :param max_results: 1 to 1,000.
+        :raises InvalidInput: when the number is another one, or the token is of another list.
+        """
+        if not 1 <= max_results <= MOST_LISTED:
+            rule = f"it is a number from 1 to {MOST_LISTED}."
+            raise InvalidInput("max_results", max_results, rule)
+        listed = fingerprint("webhooks", format.value)
+        query = select(webhooks).where(webhooks.c.format == format.value)
+        if page_token:
+            (before,) = read_page_token(page_token, listed, [[int]]).values
+            query = query.where(webhooks.c.id < before)
+        query = query.order_by(webhooks.c.id.desc()).limit(max_results + 1)
+        rows = self._connection.execute(query).all()
+        shown = rows[:max_results]
+        token = write_page_token(listed, Position(0, (shown[-1].id,))) if rows != shown else None
+        return WebhookPage(tuple(map(_webhook, shown)), token)
+
     def delete(self, webhook_id: str) -> None:
         """Delete a webhook with its deliveries.
 
@@ -110,15 +161,15 @@ class Webhooks:
         if not self._connection.execute(statement).rowcount:
             raise _unknown(webhook_id)
 
-    def set_active(self, webhook_id: str, *, active: bool) -> Webhook:
-        """Switch a webhook on or off. What waits for it is kept.
+    def update(self, webhook_id: str, **values: object) -> Webhook:
+        """Change columns of a webhook; what waits for it is kept. They were checked by the caller.
 
         :raises NotFound: when there is none.
         """
         self._connection.execute(
             update(webhooks)
             .where(webhooks.c.webhook_id == webhook_id)
-            .values(active=active, updated_at=func.clock_timestamp())
+            .values(**values, updated_at=func.clock_timestamp())
         )
         return self.get(webhook_id)
 
@@ -226,6 +277,22 @@ class Webhooks:
             )
         ).rowcount
 
+    def prune(self, before: datetime, *, limit: int) -> int:
+        """Delete the oldest deliveries that arrived before a time; return how many they were.
+
+        Rows that somebody else has locked are left for the next time.
+        """
+        d = webhook_deliveries.c
+        old = (
+            select(d.id)
+            .where(d.state == DeliveryState.DELIVERED.value, d.delivered_at < before)
+            .order_by(d.delivered_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        statement = delete(webhook_deliveries).where(d.id.in_(old.scalar_subquery()))
+        return self._connection.execute(statement).rowcount
+
     def _settle(self, claimed: WebhookDelivery, **values: object) -> None:
         self._connection.execute(
             update(webhook_deliveries)
@@ -265,7 +332,8 @@ def _select_deliveries() -> Select[Any]:
 
 def _webhook(row: Row[Any], prefix: str = "") -> Webhook:
     values = {name: getattr(row, prefix + name) for name in _WEBHOOK}
-    return Webhook(**values | {"events": tuple(values["events"])})
+    read = {"events": tuple(values["events"]), "format": WebhookFormat(values["format"])}
+    return Webhook(**values | read)
 
 
 def _delivery(row: Row[Any]) -> WebhookDelivery:

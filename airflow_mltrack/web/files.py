@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -16,6 +15,8 @@ from airflow_mltrack.web.rendering import PRIVATE
 
 if TYPE_CHECKING:
     from typing import BinaryIO
+
+    from starlette.types import Receive, Scope, Send
 
     from airflow_mltrack.artifacts.artifact_store import ArtifactStore
     from airflow_mltrack.entities.artifacts import Artifact
@@ -49,21 +50,28 @@ def send_file(store: ArtifactStore, record: Artifact, *, with_bytes: bool = True
     media_type = kind or "application/octet-stream"
     if not with_bytes:
         return Response(headers=headers, media_type=media_type)
-    return StreamingResponse(_open(store, record), media_type=media_type, headers=headers)
+    return _SentFile(_open(store, record), media_type=media_type, headers=headers)
 
 
-def _open(store: ArtifactStore, record: Artifact) -> Iterator[bytes]:
-    """Open now, while an error can still be answered; read when the answer is sent."""
-    with ExitStack() as opened:
+class _SentFile(StreamingResponse):
+    """Sends a file, and lets go of it: also when nobody waits any more for its first byte."""
+
+    def __init__(self, file: BinaryIO, *, media_type: str, headers: dict[str, str]) -> None:
+        self._file = file
+        chunks = iter(partial(file.read, _CHUNK), b"")
+        super().__init__(chunks, media_type=media_type, headers=headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            stream = opened.enter_context(store.open(record.key, sha256=record.sha256))
-        except NotFound as error:  # its words name the place where the bytes should lie
-            hint = "It was logged, but its bytes are gone; restore them from a backup."
-            raise NotFound("file", record.path, hint) from error
-        return _chunks(stream, opened.pop_all())
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()
 
 
-def _chunks(stream: BinaryIO, opened: ExitStack) -> Iterator[bytes]:
-    with opened:
-        while chunk := stream.read(_CHUNK):
-            yield chunk
+def _open(store: ArtifactStore, record: Artifact) -> BinaryIO:
+    """Open now, while an error can still be answered; it is read when the answer is sent."""
+    try:
+        return store.open(record.key, sha256=record.sha256)
+    except NotFound as error:  # its words name the place where the bytes should lie
+        hint = "It was logged, but its bytes are gone; restore them from a backup."
+        raise NotFound("file", record.path, hint) from error

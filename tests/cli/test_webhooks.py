@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from airflow_mltrack.cli.exit_codes import ExitCode
+from airflow_mltrack.entities.webhooks import WebhookFormat
+from airflow_mltrack.lifecycle.webhooks.registration import create_webhook
 from airflow_mltrack.tracking.client import TrackingClient
 from tests.cli.conftest import CommandLine
 from tests.lifecycle.webhook_receiver import SECRET, Answer, Receiver, running_receiver
@@ -121,3 +124,31 @@ def test_bad_input_has_its_exit_code(mltrack: CommandLine, monkeypatch: pytest.M
     assert "transition" in unknown.err
     assert mltrack("webhooks", "delete", "f" * 32).code == ExitCode.NOT_FOUND
     assert mltrack("webhooks", "deliveries", "--state", "lost").code == ExitCode.INVALID_INPUT
+
+
+def test_those_of_mlflows_client_are_listed_with_name_and_format_and_tried_out(
+    mltrack: CommandLine, client: TrackingClient, receiver: Receiver
+) -> None:
+    signing = TrackingClient(replace(client.settings, webhook_secret=SECRET))
+    made = create_webhook(
+        signing,
+        url=receiver.url,
+        events=["model_version.created"],
+        name="desk",
+        format=WebhookFormat.MLFLOW,
+        secret="hunter2",
+        actor="ada",
+    )
+    signing.close()
+    create(mltrack, receiver, "--name", "ours")
+    listed = mltrack("webhooks", "list", "--format", "json")
+    assert [(row["name"], row["format"]) for row in listed.json] == [
+        ("desk", "mlflow"),
+        ("ours", "mltrack"),
+    ]
+    assert mltrack("webhooks", "test", made.webhook_id).code == 0
+    [request] = receiver.received
+    assert (request.json["entity"], request.json["action"]) == ("model_version", "created")
+    table = mltrack("webhooks", "list").out
+    assert not re.search("hunter2|sealed", table + listed.out)
+    assert "mlflow" in table

@@ -84,6 +84,8 @@ def _move(**payload: object) -> dict[str, object]:
             "Alias best moved from version 2 to version 3",
         ),
         ("alias", {"alias": "best", "from": 3, "to": None}, "Alias best taken from version 3"),
+        ("tag", {"key": "license", "value": "mit"}, "Tag license set"),
+        ("tag", {"key": "license", "deleted": True}, "Tag license deleted"),
         ("renamed", {"from": "a", "to": "b"}, "Renamed from a to b"),
         ("deleted", {"versions": [1, 2]}, "Deleted with 2 versions"),
         ("deleted", {"versions": [1]}, "Deleted with 1 version"),
@@ -106,6 +108,12 @@ def test_what_the_sentence_leaves_out_stays_as_facts() -> None:
     }
     told = tell(_event("registered", payload))
     assert told.facts == (("run_id", "r1"), ("checks", "[1]"), ("details.dag_id", "d"))
+
+
+def test_what_a_model_came_with_is_no_rule_of_it() -> None:
+    told = tell(_event("created", {"gates": {}, "tags": {"team": "risk"}, "description": "PD"}))
+    assert told.sentence == "Created"
+    assert told.facts == (("tags.team", "risk"), ("description", "PD"))
 
 
 def test_a_move_keeps_what_it_rests_on_as_facts() -> None:
@@ -143,7 +151,17 @@ def test_the_task_that_did_it_is_named() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["created", "policy", "verdict", "approval", "transition", "alias", "renamed", "deleted"],
+    [
+        "created",
+        "policy",
+        "verdict",
+        "approval",
+        "transition",
+        "alias",
+        "tag",
+        "renamed",
+        "deleted",
+    ],
 )
 @pytest.mark.parametrize(
     "payload",

@@ -76,6 +76,8 @@ def test_a_logged_model_becomes_version_one_of_a_new_model(client: TrackingClien
         "run_id": run_id,
         "digest": "d" * 64,
         "model_type": "skops",
+        "tags": {"team": "risk"},
+        "description": "first",
         "details": {"dag_id": "credit_sweep"},
     }
     assert verify_history(client, "credit").is_whole
@@ -253,7 +255,8 @@ def test_a_model_is_made_without_a_version(client: TrackingClient) -> None:
     assert (made.name, made.description, made.tags) == ("credit", "PD", {"team": "risk"})
     (created,) = list_history(client, "credit")
     assert (created.kind, created.actor) == ("created", "ada")
-    assert created.payload == {"gates": {}, "stages": canonical_value(OPEN.to_json())}
+    rules = {"gates": {}, "stages": canonical_value(OPEN.to_json())}
+    assert created.payload == {**rules, "tags": {"team": "risk"}, "description": "PD"}
     with pytest.raises(Conflict, match="it exists already"):
         create_model(client, "credit", actor="bob")
     with pytest.raises(InvalidInput, match="registered model name"):

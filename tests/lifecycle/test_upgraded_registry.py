@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from airflow_mltrack.entities.webhooks import DeliveryState, WebhookFormat
 from airflow_mltrack.exceptions import Conflict, PromotionRefused
 from airflow_mltrack.lifecycle.audit import live_at, verify_all, verify_history
 from airflow_mltrack.lifecycle.promotion import live_version, missing_for, promote
 from airflow_mltrack.lifecycle.registration import delete_model, set_alias, set_policy
 from airflow_mltrack.lifecycle.rollback import rollback_target
+from airflow_mltrack.lifecycle.version_tags import set_version_tags
+from airflow_mltrack.lifecycle.webhooks.deliveries import list_deliveries
+from airflow_mltrack.lifecycle.webhooks.delivery import deliver_due
+from airflow_mltrack.lifecycle.webhooks.registration import list_webhooks, update_webhook
 from airflow_mltrack.settings import Settings
 from airflow_mltrack.tracking.client import TrackingClient
+from tests.lifecycle.webhook_receiver import SECRET, running_receiver
 
 ASSETS = sorted(Path(__file__).parents[1].joinpath("upgrade_assets").glob("*.sql"))
 
@@ -82,3 +90,29 @@ def test_what_was_live_before_the_upgrade_is_known(upgraded: TrackingClient) -> 
     now = live_at(upgraded, "latter", datetime.now(timezone.utc))
     assert now is not None
     assert (now.version, now.event.name) == (1, "former")
+
+
+@pytest.mark.parametrize("upgraded", [ASSETS[1]], indirect=True, ids=lambda asset: asset.stem)
+def test_webhooks_of_before_the_upgrade_go_on_with_what_waits(
+    upgraded: TrackingClient, settings: Settings
+) -> None:
+    with_secret = replace(settings, webhook_secret=SECRET)
+    with TrackingClient(with_secret) as client, running_receiver() as receiver:
+        before = list_webhooks(client)
+        assert [(item.format, item.name, item.sealed_secret) for item in before] == [
+            (WebhookFormat.MLTRACK, "", None)
+        ] * 4
+        states = Counter(item.state for item in list_deliveries(client))
+        assert set(states) == set(DeliveryState)
+        for webhook in before:
+            update_webhook(client, webhook.webhook_id, url=receiver.url, active=True, actor="olga")
+        with client.store.transaction() as tx:
+            later = tx.now() + timedelta(days=60)  # one had failed, and waits for its next attempt
+        report = deliver_due(client, limit=500, now=later)
+        assert (report.delivered, report.waiting) == (states[DeliveryState.WAITING], 0)
+        receiver.received.clear()
+        set_version_tags(client, "credit", 1, {"license": "mit"}, actor="ada")
+        assert deliver_due(client).delivered == 1
+        [request] = receiver.received
+        assert (request.json["event"], request.json["payload"]["value"]) == ("tag", "mit")
+    assert verify_history(upgraded, "credit").is_whole

@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_mltrack.hooks.mltrack import MltrackHook
-from airflow_mltrack.lifecycle.webhooks import create_webhook
+from airflow_mltrack.lifecycle.webhooks.registration import create_webhook
 from airflow_mltrack.operators.deliver_webhooks import DeliverWebhooksOperator
 from airflow_mltrack.settings import Settings
 from airflow_mltrack.tracking.client import TrackingClient

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_mltrack.entities.artifacts import ArtifactEntry, StoredObject
-from airflow_mltrack.exceptions import InvalidInput, NotFound
+from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
 from airflow_mltrack.settings import Settings
 from airflow_mltrack.store.tracking_store import TrackingStore
 from tests.store.processes import at_once
@@ -90,6 +90,34 @@ def test_of_many_writers_each_learns_whose_bytes_it_replaced(
         last = tx.artifacts.get(attempt_id=attempt, path="same").key
     written = {f"{writer}-{turn}" for writer in range(3) for turn in range(20)}
     assert sorted([*replaced, last]) == sorted(written)
+
+
+@pytest.mark.parametrize("more", [[], [f"other/{number}" for number in range(30)]])
+@pytest.mark.parametrize(
+    ("paths", "name"),
+    [
+        (["d"], "d"),
+        (["d/x"], "d/x"),
+        (["new", "a/b"], "a"),
+        (["a/b/c"], "a"),
+        (["d/x/y/z/q"], "d/x/y/z"),
+        (["new/x", "new"], "new"),
+    ],
+)
+def test_a_file_and_a_directory_have_different_names(
+    store: TrackingStore, paths: list[str], name: str, more: list[str]
+) -> None:
+    attempt = new_attempt(store)
+    with store.transaction() as tx:
+        for path in ("a", "a%", "d/x/y/z", "dd"):
+            tx.artifacts.record(attempt_id=attempt, path=path, stored=stored(path))
+        with pytest.raises(Conflict, match=f"artifact '{name}': .* one name"):
+            tx.artifacts.check_paths([*paths, *more], attempt_id=attempt)
+        tx.artifacts.check_paths(paths[:1], attempt_id=new_attempt(store))
+        tx.artifacts.check_paths(
+            ["a", "a b", "a%b/c", "d/x/y/z", "d/x/y/new", *more], attempt_id=attempt
+        )
+        tx.artifacts.check_paths([], attempt_id=attempt)
 
 
 def test_removing_forgets_a_file_or_a_directory(store: TrackingStore) -> None:

@@ -68,6 +68,23 @@ def test_a_data_set_that_is_read_twice_keeps_both_contexts(store: TrackingStore)
         assert tx.inputs.datasets(0) == [UCI]
 
 
+def test_a_data_set_without_a_context_adds_nothing_to_one_with_it(store: TrackingStore) -> None:
+    bare, tagged = RunInput(UCI), RunInput(UCI, tags={"k": "1"})
+    named, other = RunInput(UCI, "training"), RunInput(replace(UCI, digest="b" * 64))
+    with store.transaction() as tx:
+        for order in ([bare, other, named], [named, bare, other], [other, bare, bare, named]):
+            _, attempt = tx.runs.open(experiment_id=0)
+            for given in order:
+                tx.inputs.log(attempt.attempt_id, [given])
+            assert tx.inputs.list(attempt.attempt_id) == [named, other]
+            _, attempt = tx.runs.open(experiment_id=0)
+            tx.inputs.log(attempt.attempt_id, order)
+            assert tx.inputs.list(attempt.attempt_id) == [named, other]
+        _, attempt = tx.runs.open(experiment_id=0)
+        tx.inputs.log(attempt.attempt_id, [tagged, named])
+        assert tx.inputs.list(attempt.attempt_id) == [tagged, named]
+
+
 @pytest.mark.parametrize(
     ("wrong", "rule"),
     [

@@ -8,6 +8,7 @@ import pytest
 
 from airflow_mltrack.entities.models import LoggedModelMetric
 from airflow_mltrack.exceptions import InvalidFilter, InvalidInput
+from airflow_mltrack.store.model_search import Datasets
 from airflow_mltrack.store.tracking_store import TrackingStore, Transaction
 
 
@@ -173,6 +174,19 @@ def test_logged_models_are_found_by_their_latest_metric(tx: Transaction) -> None
     assert find("metrics.auc > 0.7", datasets=[("train", None)]) == ["rising", "falling"]
     assert find("metrics.auc > 0.7", datasets=[("test", "d")]) == []
     assert find("", "name", datasets=[("test", "d")]) == ["falling", "nan", "rising"]
+    on: dict[int, Datasets] = {0: [("train", None)], 1: [("test", "d")]}
+    order = ("metrics.auc DESC", "metrics.auc", "name")
+    assert find("", *order, order_datasets=on) == ["falling", "rising", "nan", "silent"]
+    assert find("", *order, order_datasets={0: on[1]}) == ["rising", "falling", "nan", "silent"]
+    assert find("", "name", order_datasets=on) == ["falling", "nan", "rising", "silent"]
+    with pytest.raises(InvalidInput, match="once"):
+        find("", *order, order_datasets={})
+    first = tx.models.search(
+        experiment_ids=[0], order_by=order, order_datasets=on, max_results=1
+    ).next_page_token
+    assert find("", *order, order_datasets=on, page_token=first)[0] == "rising"
+    with pytest.raises(InvalidInput, match="page_token"):
+        find("", *order, order_datasets={0: on[1]}, page_token=first)
     assert find("status = 'PENDING' AND name ILIKE 'S%'") == ["silent"]
     with pytest.raises(InvalidFilter, match="expected metrics, params, tags or attributes"):
         find("datasets.name = 'x'")

@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import text
 
-from airflow_mltrack.entities.webhooks import DeliveryState, WebhookDelivery
+from airflow_mltrack.entities.webhooks import (
+    DeliveryState,
+    MlflowEvent,
+    WebhookDelivery,
+    WebhookFormat,
+)
+from airflow_mltrack.exceptions import InvalidInput
 from airflow_mltrack.store.tracking_store import TrackingStore, Transaction
 
 LEASE = timedelta(seconds=60)
@@ -194,3 +200,102 @@ def test_what_was_given_up_can_be_tried_again(store: TrackingStore) -> None:
     again = claim(store)
     assert again is not None
     assert (again.attempts, again.error) == (1, "HTTP 500")
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "told"),
+    [
+        ("created", {}, "registered_model.created"),
+        ("registered", {}, "model_version.created"),
+        ("tag", {"key": "k", "value": ""}, "model_version_tag.set"),
+        ("tag", {"key": "k", "deleted": True}, "model_version_tag.deleted"),
+        ("alias", {"from": 1, "to": 2}, "model_version_alias.created"),
+        ("alias", {"from": 1, "to": None}, "model_version_alias.deleted"),
+        ("transition", {"to": "Production"}, None),
+        ("deleted", {}, None),
+    ],
+)
+def test_a_webhook_of_mlflows_format_hears_what_mlflow_has_a_name_for(
+    store: TrackingStore, kind: str, payload: dict[str, object], told: str | None
+) -> None:
+    with store.transaction() as tx:
+        for event in MlflowEvent:
+            tx.webhooks.add(
+                event.value,
+                url="https://a.example/",
+                events=[event.value],
+                models="*",
+                format=WebhookFormat.MLFLOW,
+            )
+        tx.history.append(name="credit", version=1, kind=kind, actor="ada", payload=payload)
+        heard = [found.webhook.webhook_id for found in tx.webhooks.deliveries()]
+    assert heard == ([] if told is None else [told])
+
+
+def test_what_was_delivered_long_ago_is_deleted_and_nothing_else(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        add(tx)
+        events = [append(tx) for _ in range(6)]
+    with store.transaction() as tx:
+        now = tx.now()
+        for days in (40, 35, 31, 29):
+            claimed = tx.webhooks.claim(now=now, lease=LEASE)
+            assert claimed is not None
+            tx.webhooks.delivered(claimed.delivery_id, at=now - timedelta(days=days))
+        given_up = tx.webhooks.claim(now=now, lease=LEASE)
+        assert given_up is not None
+        tx.webhooks.give_up(given_up, error="HTTP 500")
+        tx.connection.execute(text("UPDATE webhook_deliveries SET created_at = '2020-01-01Z'"))
+    before = now - timedelta(days=30)
+    with store.transaction() as tx:
+        assert tx.webhooks.prune(before, limit=2) == 2
+        assert tx.webhooks.prune(before, limit=2) == 1
+        assert tx.webhooks.prune(before, limit=2) == 0
+        left = {found.event.event_id: found.state.value for found in tx.webhooks.deliveries()}
+        assert len(tx.history.list("credit")) == 6
+    assert left == dict(zip(events[3:], ("DELIVERED", "FAILED", "WAITING"), strict=True))
+
+
+def test_pruning_waits_for_nobody(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        add(tx)
+        append(tx)
+        claimed = tx.webhooks.claim(now=tx.now(), lease=LEASE)
+        assert claimed is not None
+        tx.webhooks.delivered(claimed.delivery_id, at=tx.now() - timedelta(days=2))
+    with store.transaction() as one, store.transaction() as two:
+        two.connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+        one.connection.execute(text("SELECT FROM webhook_deliveries FOR UPDATE"))
+        assert two.webhooks.prune(two.now(), limit=10) == 0
+
+
+def test_pruning_is_a_walk_of_its_index(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        tx.connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = tx.connection.execute(
+            text(
+                "EXPLAIN SELECT id FROM webhook_deliveries WHERE state = 'DELIVERED' "
+                "AND delivered_at < now() ORDER BY delivered_at LIMIT 5"
+            )
+        ).scalars()
+        assert "webhook_deliveries_done_idx" in " ".join(plan)
+
+
+def test_a_page_goes_on_where_the_last_one_ended(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        for number in range(4):
+            form = WebhookFormat.MLTRACK if number == 1 else WebhookFormat.MLFLOW
+            tx.webhooks.add(
+                f"w{number}", url="https://a.example/", events=[], models="*", format=form
+            )
+        first = tx.webhooks.page(WebhookFormat.MLFLOW, max_results=2)
+        tx.webhooks.add(
+            "new", url="https://a.example/", events=[], models="*", format=WebhookFormat.MLFLOW
+        )
+        token = first.next_page_token
+        second = tx.webhooks.page(WebhookFormat.MLFLOW, max_results=2, page_token=token)
+        pages = [[item.webhook_id for item in page.webhooks] for page in (first, second)]
+        assert pages == [["w3", "w2"], ["w0"]]
+        assert second.next_page_token is None
+        with pytest.raises(InvalidInput, match="page_token"):
+            tx.webhooks.page(WebhookFormat.MLTRACK, page_token=token)

@@ -11,7 +11,12 @@ from airflow_mltrack.exceptions import ArtifactError, Conflict, InvalidInput, No
 from airflow_mltrack.lifecycle.mlflow_import.job import FROM_TAG, Job, fitting, moment
 from airflow_mltrack.lifecycle.mlflow_import.stages import bring_stages
 from airflow_mltrack.lifecycle.model_sources import resolve_source
-from airflow_mltrack.lifecycle.registration import default_graph, set_alias, version_node
+from airflow_mltrack.lifecycle.registration import (
+    default_graph,
+    given_texts,
+    set_alias,
+    version_node,
+)
 from airflow_mltrack.store.key_rules import NAME_LIMIT, REGISTRY_TAG_LIMIT, check_tags
 
 if TYPE_CHECKING:
@@ -94,6 +99,7 @@ def _ensure(job: Job, model: SourceRegisteredModel) -> RegisteredModel | None:
         facts = {
             "gates": made.gates,
             "stages": made.stages.to_json(),
+            **given_texts(made),
             "details": {"imported_from": job.report.address},
         }
         tx.history.append(
@@ -156,6 +162,7 @@ def _record(
             "run_id": made.run_id,
             "digest": made.digest,
             "model_type": logged.model_type if logged else "",
+            **given_texts(made),
             "details": {
                 "imported_from": job.report.address,
                 "source_there": version.source,

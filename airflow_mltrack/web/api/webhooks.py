@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
 
-from airflow_mltrack.lifecycle import webhooks
+from airflow_mltrack.lifecycle.webhooks import deliveries, registration
 from airflow_mltrack.web.api.calls import CallDep, Limit
 from airflow_mltrack.web.bodies.webhooks import (
     DeliveryListResponse,
@@ -26,7 +26,7 @@ _Id = Annotated[str, Path(max_length=100)]
 @reading.get("/webhooks")
 def list_webhooks(call: CallDep) -> WebhookListResponse:
     """List the webhooks, oldest first."""
-    found = webhooks.list_webhooks(call.client)
+    found = registration.list_webhooks(call.client)
     return WebhookListResponse(webhooks=[WebhookResponse.of(webhook) for webhook in found])
 
 
@@ -38,18 +38,19 @@ def list_deliveries(
     limit: Limit = 100,
 ) -> DeliveryListResponse:
     """List what was sent, or is to be sent, to a webhook, newest first."""
-    found = webhooks.list_deliveries(call.client, webhook_id=webhook_id, state=state, limit=limit)
+    found = deliveries.list_deliveries(call.client, webhook_id=webhook_id, state=state, limit=limit)
     return DeliveryListResponse(deliveries=[DeliveryResponse.of(delivery) for delivery in found])
 
 
 @changing.post("/webhooks", status_code=HTTPStatus.CREATED)
 def create_webhook(body: WebhookBody, call: CallDep) -> WebhookResponse:
     """Let an address hear of what happens to registered models from now on."""
-    made = webhooks.create_webhook(
+    made = registration.create_webhook(
         call.client,
         url=body.url,
         events=body.events,
         models=body.models,
+        name=body.name,
         description=body.description,
         actor=call.actor,
     )
@@ -59,11 +60,11 @@ def create_webhook(body: WebhookBody, call: CallDep) -> WebhookResponse:
 @changing.patch("/webhooks/{webhook_id}")
 def switch_webhook(webhook_id: _Id, body: SwitchWebhookBody, call: CallDep) -> WebhookResponse:
     """Switch a webhook on or off; while it is off nothing is queued for it."""
-    changed = webhooks.set_active(call.client, webhook_id, active=body.active, actor=call.actor)
+    changed = registration.set_active(call.client, webhook_id, active=body.active, actor=call.actor)
     return WebhookResponse.of(changed)
 
 
 @changing.delete("/webhooks/{webhook_id}", status_code=HTTPStatus.NO_CONTENT)
 def delete_webhook(webhook_id: _Id, call: CallDep) -> None:
     """Delete a webhook, with the record of what was delivered and what still waits."""
-    webhooks.delete_webhook(call.client, webhook_id, actor=call.actor)
+    registration.delete_webhook(call.client, webhook_id, actor=call.actor)

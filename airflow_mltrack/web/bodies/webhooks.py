@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from airflow_mltrack.lifecycle.webhooks import DESCRIPTION_LIMIT, PATTERN_LIMIT, URL_LIMIT
+from airflow_mltrack.lifecycle.webhooks.rules import (
+    DESCRIPTION_LIMIT,
+    NAME_LIMIT,
+    PATTERN_LIMIT,
+    URL_LIMIT,
+)
 from airflow_mltrack.web.bodies.history import HistoryEventResponse
 from airflow_mltrack.web.bodies.shapes import ApiBody, ApiResponse, PlainText
 
@@ -34,6 +39,7 @@ class WebhookBody(ApiBody):
         PlainText,
         Field(max_length=PATTERN_LIMIT, description="Model names; `*` stands for any text."),
     ] = "*"
+    name: Annotated[PlainText, Field(max_length=NAME_LIMIT, description="For people.")] = ""
     description: Annotated[PlainText, Field(max_length=DESCRIPTION_LIMIT)] = ""
 
 
@@ -55,6 +61,10 @@ class WebhookResponse(ApiResponse):
     created_by: str
     created_at: datetime
     updated_at: datetime
+    name: str
+    format: Literal["mltrack", "mlflow"] = Field(
+        description="How its messages look: the history's events, or as MLflow's webhooks."
+    )
 
     @classmethod
     def of(cls, webhook: Webhook) -> WebhookResponse:
@@ -69,6 +79,8 @@ class WebhookResponse(ApiResponse):
             created_by=webhook.created_by,
             created_at=webhook.created_at,
             updated_at=webhook.updated_at,
+            name=webhook.name,
+            format=webhook.format.value,
         )
 
 

@@ -12,12 +12,13 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.background import BackgroundTask
 
-from airflow_mltrack.lifecycle.webhooks import deliver_soon
+from airflow_mltrack.lifecycle.webhooks.delivery import deliver_soon
 from airflow_mltrack.web.guards import check_intended, make_guard
 from airflow_mltrack.web.mlflow.bodies import read_body, transfer_slots
 from airflow_mltrack.web.mlflow.calls import Needs, Route, open_call
 from airflow_mltrack.web.mlflow.errors import add_errors, invalid
-from airflow_mltrack.web.mlflow.fields import read_fields, read_json, read_query, schema_of
+from airflow_mltrack.web.mlflow.fields import read_fields, read_json, read_query
+from airflow_mltrack.web.mlflow.openapi import describe_route
 from airflow_mltrack.web.rendering import PRIVATE
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def create_mlflow(
             response_class=JSONResponse,
             name=f"{route.method} {route.path}",
             summary=f"{route.method} {route.path}",
-            openapi_extra=_described(route),
+            openapi_extra=describe_route(route),
         )
     for needs, listed in routers.items():
         for router in listed:
@@ -112,23 +113,3 @@ def _check_content_type(request: Request) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise invalid(f"Bad Request. Content-Type must be application/json, not {kind[:100]!r}.")
-
-
-def _described(route: Route) -> dict[str, Any]:
-    """Describe a route for the OpenAPI document."""
-    in_path = [name for name in route.shape if f"{{{name}" in route.path]
-    rest = {name: field for name, field in route.shape.items() if name not in in_path}
-    parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in in_path
-    ]
-    if not route.by_query:
-        content = {"application/json": {"schema": schema_of(rest)}}
-        return {"parameters": parameters} | ({"requestBody": {"content": content}} if rest else {})
-    for name, field in rest.items():
-        schema = dict(field.schema)
-        listed = {"type": "array", "items": schema} if field.repeated else schema
-        parameters.append(
-            {"name": name, "in": "query", "required": field.required, "schema": listed}
-        )
-    return {"parameters": parameters}

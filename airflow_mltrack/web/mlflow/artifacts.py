@@ -39,6 +39,10 @@ FILE_BODY = {
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 }
 """How the OpenAPI document describes a body that is a file."""
+FILE_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
+}
+"""The same of an answer."""
 READING, WRITING = APIRouter(), APIRouter()
 """Endpoints below ``/api/2.0`` and ``/ajax-api/2.0`` whose bodies are files."""
 
@@ -50,7 +54,9 @@ def list_served(request: Request, path: Annotated[str, Query()] = "") -> dict[st
     return {"files": [_entry(entry, entry.path.rpartition("/")[2]) for entry in found]}
 
 
-@READING.get("/mlflow-artifacts/artifacts/{path:path}")
+@READING.get(
+    "/mlflow-artifacts/artifacts/{path:path}", response_class=Response, responses=FILE_ANSWER
+)
 def download(path: str, request: Request) -> Response:
     """Send a file whose digest is verified on the way."""
     call = open_call(request)

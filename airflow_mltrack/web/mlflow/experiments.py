@@ -116,6 +116,7 @@ def _restore(call: Call) -> dict[str, Any]:
 def _update(call: Call) -> dict[str, Any]:
     try:
         with call.client.store.transaction() as tx:
+            _check_active(tx.experiments.get(_number(call)))
             tx.experiments.rename(_number(call), call["new_name"])
     except Conflict as error:
         raise MlflowError(EXISTS, str(error)) from error
@@ -124,9 +125,7 @@ def _update(call: Call) -> dict[str, Any]:
 
 def _set_tag(call: Call) -> dict[str, Any]:
     with call.client.store.transaction() as tx:
-        experiment = tx.experiments.get(_number(call))
-        if experiment.lifecycle.value != "active":
-            raise invalid(f"Experiment {experiment.experiment_id} is deleted; restore it first.")
+        _check_active(tx.experiments.get(_number(call)))
         tx.experiments.set_tags(_number(call), {call["key"]: call.get("value", "")})
     return {}
 
@@ -139,6 +138,11 @@ def _delete_tag(call: Call) -> dict[str, Any]:
 
 def _number(call: Call) -> int:
     return experiment_number(call["experiment_id"])
+
+
+def _check_active(experiment: Experiment) -> None:
+    if experiment.lifecycle.value != "active":
+        raise invalid(f"Experiment {experiment.experiment_id} is deleted; restore it first.")
 
 
 def _check_lifecycle(experiment: Experiment, expected: str) -> None:

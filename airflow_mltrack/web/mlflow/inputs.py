@@ -46,14 +46,15 @@ def outputs_out(models: Iterable[RunModel]) -> dict[str, Any]:
 def _input_out(item: RunInput) -> dict[str, Any]:
     record = item.dataset
     tags = dict(item.tags) | ({CONTEXT_TAG: item.context} if item.context else {})
+    # What was not told is not there, rather than empty text: clients read it as JSON.
+    told = {"schema": text_of(record.schema), "profile": text_of(record.profile)}
     return {
         "dataset": {
             "name": record.name,
             "digest": record.digest,
             "source_type": record.source_type,
             "source": record.source,
-            "schema": text_of(record.schema),
-            "profile": text_of(record.profile),
+            **{key: value for key, value in told.items() if value},
         },
         "tags": [{"key": key, "value": value} for key, value in sorted(tags.items())],
     }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
-from airflow_mltrack.lifecycle import registration
+from airflow_mltrack.lifecycle import registration, version_tags
 from airflow_mltrack.lifecycle.model_sources import resolve_source
 from airflow_mltrack.lifecycle.promotion import promote
 from airflow_mltrack.lifecycle.transition_facts import transition_facts
@@ -27,14 +28,17 @@ REASON_TAG = "mltrack.reason"
 _NAME = {"name": text(required=True)}
 _VERSION = {**_NAME, "version": text(required=True)}
 _MOST_RESULTS = 10_000
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+_HIGHEST = 2**31 - 1
+"""The greatest number that the database has room for."""
 
 
 def version_number(value: str) -> int:
-    """Read a version's number.
+    """Read a version's number, which there need not be.
 
     :raises MlflowError: when it is none.
     """
-    if not (value.isascii() and value.isdecimal() and len(value) <= 9):
+    if not _INTEGER.fullmatch(value):
         raise invalid(f"Parameter 'version' must be an integer, got '{value[:100]}'.")
     return int(value)
 
@@ -44,12 +48,13 @@ def find_version(tx: Transaction, name: str, number: int) -> ModelVersion:
 
     :raises MlflowError: when there is none.
     """
+    missing = MlflowError(MISSING, f"Model Version (name={name[:250]}, version={number}) not found")
+    if not 0 < number <= _HIGHEST:
+        raise missing
     try:
         return tx.registry.get_version(name, number)
     except NotFound as error:
-        raise MlflowError(
-            MISSING, f"Model Version (name={name[:250]}, version={number}) not found"
-        ) from error
+        raise missing from error
 
 
 def version_out(version: ModelVersion) -> dict[str, Any]:
@@ -75,11 +80,11 @@ def version_out(version: ModelVersion) -> dict[str, Any]:
 def latest_by_stage(
     tx: Transaction, model: RegisteredModel, stages: Sequence[str]
 ) -> list[ModelVersion]:
-    """Return the highest version in each of some stages."""
+    """Return the highest version in each of some stages, each stage once."""
     found: dict[str, ModelVersion] = {}
     for version in tx.registry.list_versions(model.name):  # the highest number comes first
         found.setdefault(version.stage, version)
-    return [found[stage] for stage in stages if stage in found]
+    return [found[stage] for stage in dict.fromkeys(stages) if stage in found]
 
 
 def _named(call: Call, tx: Transaction) -> ModelVersion:
@@ -194,15 +199,28 @@ def _download_uri(call: Call) -> dict[str, Any]:
 def _set_tag(call: Call) -> dict[str, Any]:
     with call.client.store.transaction() as tx:
         version = _named(call, tx)
-        given = {call["key"]: call.get("value", "")}
-        tx.registry.set_version_tags(version.name, version.version, given)
+    version_tags.set_version_tags(
+        call.client,
+        version.name,
+        version.version,
+        {call["key"]: call.get("value", "")},
+        actor=call.actor,
+        details=DETAILS,
+    )
     return {}
 
 
 def _delete_tag(call: Call) -> dict[str, Any]:
     with call.client.store.transaction() as tx:
         version = _named(call, tx)
-        tx.registry.delete_version_tag(version.name, version.version, call["key"])
+    version_tags.delete_version_tag(
+        call.client,
+        version.name,
+        version.version,
+        call["key"],
+        actor=call.actor,
+        details=DETAILS,
+    )
     return {}
 
 

@@ -183,10 +183,12 @@ def _search(call: Call) -> dict[str, Any]:
             order_by=[_order(item) for item in call.get("order_by", ())],
             max_results=call.get("max_results", 50),
             page_token=call.get("page_token"),
-            datasets=[
-                (item["dataset_name"], item.get("dataset_digest") or None)
-                for item in call.get("datasets", ())
-            ],
+            datasets=[_dataset(item) for item in call.get("datasets", ())],
+            order_datasets={
+                place: [_dataset(item)]
+                for place, item in enumerate(call.get("order_by", ()))
+                if item.get("dataset_name") or item.get("dataset_digest")
+            },
             dag_ids=call.readable_dags(tx),
         )
         found: dict[str, Any] = {"models": write_models(tx, list(page.models))}
@@ -198,6 +200,12 @@ def _order(item: dict[str, Any]) -> str:
     kind, dot, key = name.partition(".")
     quoted = f"{kind}.`{key}`" if dot and not _ORDER_FIELD.fullmatch(name) else name
     return f"{quoted} {'ASC' if item.get('ascending', True) else 'DESC'}"
+
+
+def _dataset(item: Mapping[str, Any]) -> tuple[str, str | None]:
+    if not item.get("dataset_name"):
+        raise invalid("A 'dataset_digest' goes with its 'dataset_name'.")
+    return item["dataset_name"], item.get("dataset_digest") or None
 
 
 def _set_tags(call: Call) -> dict[str, Any]:

@@ -22,14 +22,19 @@ _FAMILIES = {
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-def _refuse(call: Call) -> NoReturn:
-    del call
-    raise MlflowError(
+def not_implemented() -> MlflowError:
+    """Return the error that says what this server does not do."""
+    return MlflowError(
         NOT_IMPLEMENTED,
         "This server does not do that part of the protocol: "
         + ", ".join(sorted(set(_FAMILIES.values())))
         + ". docs/mlflow-compatibility.md lists what it does.",
     )
+
+
+def _refuse(call: Call) -> NoReturn:
+    del call
+    raise not_implemented()
 
 
 ROUTES = tuple(

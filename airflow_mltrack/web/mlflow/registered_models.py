@@ -17,6 +17,7 @@ from airflow_mltrack.web.mlflow.model_versions import (
     version_out,
 )
 from airflow_mltrack.web.mlflow.moments import milliseconds
+from airflow_mltrack.web.mlflow.not_implemented import not_implemented
 
 if TYPE_CHECKING:
     from airflow_mltrack.entities.registry import RegisteredModel
@@ -26,6 +27,8 @@ _NAME = {"name": text(required=True)}
 _ALIAS = {**_NAME, "alias": text(required=True)}
 _KEY = {**_NAME, "key": text(required=True)}
 _LATEST = {**_NAME, "stages": text(repeated=True)}
+_PROMPT_TAG = "mlflow.prompt.is_prompt"
+"""With it clients keep a prompt as if it were a registered model."""
 
 
 def find_model(tx: Transaction, name: str) -> RegisteredModel:
@@ -61,14 +64,16 @@ def _answer(tx: Transaction, name: str) -> dict[str, Any]:
 
 
 def _create(call: Call) -> dict[str, Any]:
-    name = call["name"]
+    name, given = call["name"], pairs("tags", call.get("tags", ()))
+    if given.get(_PROMPT_TAG) == "true":
+        raise not_implemented()
     try:
         registration.create_model(
             call.client,
             name,
             actor=call.actor,
             description=call.get("description", ""),
-            tags=pairs("tags", call.get("tags", ())),
+            tags=given,
             details=DETAILS,
         )
     except Conflict as error:

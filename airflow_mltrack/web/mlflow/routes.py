@@ -20,6 +20,7 @@ from airflow_mltrack.web.mlflow import (
     runs,
     server_info,
     single_files,
+    webhooks,
 )
 from airflow_mltrack.web.mlflow.calls import Needs, Route
 
@@ -38,6 +39,7 @@ ROUTES: tuple[Route, ...] = (
     *presigned.ROUTES,
     *registered_models.ROUTES,
     *model_versions.ROUTES,
+    *webhooks.ROUTES,
     *not_implemented.ROUTES,
 )
 """Every endpoint below ``/api/2.0`` and ``/ajax-api/2.0``."""

@@ -47,7 +47,8 @@ def make_stock_database(directory: Path) -> StockDatabase:
                 mlflow.end_run()
             mlflow.set_tracking_uri(before)
             mlflow.set_registry_uri(None)
-            os.environ.pop("MLFLOW_REGISTRY_URI", None)  # which the client has set
+            for name in ("MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_ID"):
+                os.environ.pop(name, None)  # which the client has set
 
 
 def _write(mlflow: Any, file: Path, artifacts: Path) -> StockDatabase:

@@ -59,6 +59,16 @@ def test_what_was_live_is_told_for_any_time(
     assert then["at"].startswith(before.isoformat()[:19])
 
 
+def test_a_year_is_not_taken_for_seconds_after_1970(
+    api: httpx.Client, register: AddModelVersion
+) -> None:
+    register()
+    for number in ("2026", "0", "0.5", "-1", "1e9"):
+        refused = api.get("/models/credit/live", params={"at": number})
+        assert refused.status_code == 400, number
+        assert "2026-01-31T09:30Z" in refused.json()["error"]["reasons"][0]
+
+
 def test_verdicts_and_approvals_are_listed(
     api: httpx.Client, register: AddModelVersion, add_verdict: AddVerdict
 ) -> None:

@@ -6,6 +6,8 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from airflow_mltrack.entities.webhooks import WebhookFormat
+from airflow_mltrack.lifecycle.webhooks.registration import create_webhook
 from airflow_mltrack.settings import Settings
 from airflow_mltrack.tracking.client import TrackingClient
 from tests.lifecycle.webhook_receiver import SECRET, Receiver, running_receiver
@@ -78,3 +80,31 @@ def test_webhook_that_breaks_a_rule_is_refused_without_showing_its_address(
 
 def test_addresses_are_shown_to_those_only_who_may_promote(api: httpx.Client) -> None:
     assert api.get("/webhooks", headers={"x-role": "reader"}).status_code == 403
+
+
+def test_those_of_mlflows_client_are_listed_and_switched_without_their_secret(
+    api: httpx.Client, client: TrackingClient, receiver: Receiver
+) -> None:
+    made = create_webhook(
+        client,
+        url=receiver.url,
+        events=["model_version.created"],
+        name="desk",
+        format=WebhookFormat.MLFLOW,
+        secret="hunter2",
+        actor="ada",
+    )
+    ours = api.post("/webhooks", json={"url": receiver.url, "name": "ours"}).json()
+    assert (ours["name"], ours["format"]) == ("ours", "mltrack")
+    listed = api.get("/webhooks")
+    assert [(item["name"], item["format"]) for item in listed.json()["webhooks"]] == [
+        ("desk", "mlflow"),
+        ("ours", "mltrack"),
+    ]
+    switched = api.patch(f"/webhooks/{made.webhook_id}", json={"active": False})
+    assert (switched.json()["name"], switched.json()["active"]) == ("desk", False)
+    for answer in (listed, switched):
+        assert not {"secret", "sealed_secret"} & set(str(answer.json()).split("'"))
+        assert "hunter2" not in answer.text
+    bad = api.post("/webhooks", json={"url": receiver.url, "name": "not a name"})
+    assert (bad.status_code, "not a name" in bad.text) == (400, True)

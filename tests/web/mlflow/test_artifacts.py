@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import requests
 from sklearn.linear_model import LogisticRegression
 
 from airflow_mltrack.tracking.client import TrackingClient
@@ -100,6 +101,18 @@ def test_listings_name_sizes_and_directories(mlflow: Any) -> None:
     assert client.list_artifacts(run_id, "dir/a.txt") == []
     assert client.list_artifacts(run_id, "nothing") == []
     assert mlflow.artifacts.load_text(f"runs:/{run_id}/dir/empty.txt") == ""
+
+
+def test_a_file_does_not_hide_a_directory(mlflow: Any, tracking: TrackingClient) -> None:
+    with mlflow.start_run() as run:
+        mlflow.log_text("one", "plots/a.txt")
+        for taken in ("plots", "plots/a.txt/b.txt"):
+            with pytest.raises(requests.HTTPError, match=r"400.*cannot have one name"):
+                mlflow.log_text("two", taken)
+    fetched = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id))
+    assert [file.read_text() for file in fetched.rglob("*") if file.is_file()] == ["one"]
+    root = Path(tracking.settings.artifact_uri)
+    assert len([file for file in root.rglob("*") if file.is_file()]) == 1
 
 
 def test_a_path_that_is_logged_again_is_replaced(

@@ -140,7 +140,8 @@ def test_whatever_is_written_lies_below_its_run(
         ("DELETE", f"{FILES}/{path}"),
     ):
         # Found under a name that is no climb, or refused; a # ends what is sent before the name.
-        assert raw(method, target) in (200, 400, 404), (method, target)
+        # 307 is the answer of the app around ours to a line end before the last slash.
+        assert raw(method, target) in (200, 307, 400, 404), (method, target)
     assert (tmp_path / "secret").read_text() == "not for you"
     stored = {item.key for item in tracking.artifact_store.list()}
     assert stored == {file.key for file in walk_files(tracking, run_id)}

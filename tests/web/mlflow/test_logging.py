@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.web.mlflow.conftest import House
+from tests.web.mlflow.conftest import House, Rest
 
 
 def test_a_data_set_is_kept_with_its_context(stock: Any, house: House) -> None:
@@ -35,6 +35,23 @@ def test_a_data_set_is_kept_with_its_context(stock: Any, house: House) -> None:
     assert own.context == "training"
     found = stock.search_runs(filter_string=f"datasets.digest = '{data.digest}'")
     assert list(found["run_id"]) == [run.info.run_id]
+
+
+def test_a_metrics_data_set_is_the_one_that_was_logged(stock: Any) -> None:
+    table = pd.DataFrame({"income": [1.0, 2.0]})
+    data = stock.data.from_pandas(table, source="s3://bucket/loans.parquet", name="loans")
+    with stock.start_run() as run:
+        stock.log_input(data, context="validation")
+        stock.log_metric("auc", 0.8, dataset=data)
+    [read] = stock.get_run(run.info.run_id).inputs.dataset_inputs
+    assert [(tag.key, tag.value) for tag in read.tags] == [("mlflow.data.context", "validation")]
+
+
+def test_what_a_data_set_does_not_tell_is_not_there(stock: Any, rest: Rest, run_id: str) -> None:
+    data = {"name": "loans", "digest": "d", "source_type": "local", "source": "{}"}
+    rest.post("/runs/log-inputs", {"run_id": run_id, "datasets": [{"dataset": data}]})
+    [read] = stock.get_run(run_id).inputs.dataset_inputs
+    assert (read.dataset.schema, read.dataset.profile) == (None, None)
 
 
 def test_figures_tables_and_dicts_come_back(stock: Any) -> None:
@@ -156,6 +173,8 @@ def test_experiments_and_runs_are_renamed_deleted_and_restored(stock: Any, name:
     assert client.get_experiment(experiment).lifecycle_stage == "deleted"
     with pytest.raises(stock.exceptions.MlflowException, match="deleted"):
         stock.set_experiment(f"{name} new")
+    with pytest.raises(stock.exceptions.MlflowException, match=r"INVALID.* restore it first"):
+        client.rename_experiment(experiment, name)
     client.restore_experiment(experiment)
     assert client.get_run(second).info.lifecycle_stage == "active"
     assert client.get_run(first).info.lifecycle_stage == "deleted"

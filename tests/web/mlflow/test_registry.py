@@ -9,7 +9,7 @@ import pytest
 
 from airflow_mltrack.lifecycle.audit import list_history
 from tests.lifecycle.conftest import log_package
-from tests.web.mlflow.conftest import House
+from tests.web.mlflow.conftest import House, Rest
 
 Add = Callable[..., Any]
 
@@ -134,6 +134,31 @@ def test_logged_models_are_found_in_pages(stock: Any, house: House, name: str) -
     assert len(client.search_logged_models([experiment])) == 4
 
 
+def test_models_are_ordered_by_a_metric_on_a_data_set(stock: Any, name: str) -> None:
+    client = stock.MlflowClient()
+    experiment = client.create_experiment(name)
+    for number, (train, test) in enumerate([(0.9, 0.5), (0.7, 0.7), (0.7, 0.6)]):
+        model = stock.initialize_logged_model(name=f"model{number}", experiment_id=experiment)
+        with stock.start_run(experiment_id=experiment) as run:
+            for step, (data, value) in enumerate([("train", train), ("test", test)]):
+                where = {"model_id": model.model_id, "dataset_name": data, "dataset_digest": "d"}
+                client.log_metric(run.info.run_id, "auc", value, step=step, **where)
+
+    def found(*order: dict[str, Any]) -> list[str]:
+        models = client.search_logged_models([experiment], order_by=list(order))
+        return [model.name.removeprefix("model") for model in models]
+
+    auc: dict[str, Any] = {"field_name": "metrics.auc", "ascending": False}
+    on_test = {**auc, "dataset_name": "test"}
+    on_train = {**auc, "dataset_name": "train", "dataset_digest": "d"}
+    assert found(auc) == found(on_test) == ["1", "2", "0"]
+    assert found(on_train) == ["0", "2", "1"]  # the latest model comes first among equals
+    assert found(on_train, {**on_test, "ascending": True}) == ["0", "2", "1"]
+    assert found(on_train, on_test) == ["0", "1", "2"]
+    with pytest.raises(stock.exceptions.MlflowException, match="goes with its 'dataset_name'"):
+        found({**auc, "dataset_digest": "d"})
+
+
 def test_tags_and_descriptions_come_and_go(stock: Any, add: Add, name: str) -> None:
     add(name)
     client = stock.MlflowClient()
@@ -210,7 +235,57 @@ def test_the_latest_versions_are_those_of_each_stage(stock: Any, add: Add, name:
     client.transition_model_version_stage(name, "2", "Staging")
     found = {item.current_stage: item.version for item in client.get_latest_versions(name)}
     assert found == {"None": "3", "Staging": "2", "Production": "1"}
-    [live] = client.get_latest_versions(name, ["production"])
+    [live] = client.get_latest_versions(name, ["production", "Production"])
     assert live.version == "1"
     with pytest.raises(stock.exceptions.MlflowException, match="Shelf"):
         client.transition_model_version_stage(name, "1", "Shelf")
+
+
+def test_all_files_of_a_run_are_no_model(stock: Any, name: str) -> None:
+    with stock.start_run() as run:
+        stock.log_text("flavors: {}", "MLmodel")
+    for source in (f"runs:/{run.info.run_id}", f"{run.info.artifact_uri}/"):
+        with pytest.raises(
+            stock.exceptions.MlflowException, match=r"all files of a run\. Name the"
+        ):
+            stock.register_model(source, name)
+
+
+def test_a_prompt_leaves_no_registered_model(stock: Any, name: str) -> None:
+    name = name.replace(" ", "-")
+    with pytest.raises(stock.exceptions.MlflowException, match=r"NOT_IMPLEMENTED.*prompts"):
+        stock.genai.register_prompt(name, "Hello {{who}}")
+    assert not stock.search_registered_models(filter_string=f"name = '{name}'")
+
+
+@pytest.mark.parametrize("version", ["2", "0", "-1", "2147483648", "999999999999999999"])
+def test_a_number_that_no_version_has_is_not_found(rest: Rest, name: str, version: str) -> None:
+    rest.post("/registered-models/create", {"name": name})
+    asked = {"name": name, "version": version}
+    status, words = rest.refused("GET", "/model-versions/get", params=asked)
+    assert status == 404
+    assert words.endswith(f"Model Version (name={name}, version={version}) not found")
+    status, words = rest.refused("POST", "/registered-models/alias", {**asked, "alias": "best"})
+    assert (status, words.partition(":")[0]) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "s3://bucket/reviewed/../other",
+        "https://host/models/..",
+        "gs://bucket/a/..%2Fb",
+        "gs://bucket/a/%252e%252e/b",
+        "s3://bucket\\..\\b",
+        "ftp://host/a/..?x=1",
+        "s3://bucket/a%00",
+        "s3://bucket/%" + "25" * 6 + "2e",
+    ],
+)
+def test_an_address_elsewhere_does_not_climb(rest: Rest, name: str, source: str) -> None:
+    rest.post("/registered-models/create", {"name": name})
+    status, words = rest.refused("POST", "/model-versions/create", {"name": name, "source": source})
+    assert status == 400
+    assert "has no '..'" in words
+    kept = {"name": name, "source": "s3://bucket/run..3/a%20b/...?version=1"}
+    assert rest.post("/model-versions/create", kept)["model_version"]["source"] == kept["source"]

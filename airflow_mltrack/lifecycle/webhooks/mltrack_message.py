@@ -1,7 +1,7 @@
-"""What a webhook receives: a canonical JSON body and the headers that prove who has sent it.
+"""Messages of our own format: the history's event, in canonical JSON.
 
-The signature is the HMAC-SHA256, under the site's secret, of ``<timestamp>.<body>``, in
-hexadecimal; the timestamp is the header's, in seconds since 1970, and the body its very bytes.
+The signature is the HMAC-SHA256, under the secret, of ``<timestamp>.<body>``, in hexadecimal; the
+timestamp is the header's, in seconds since 1970, and the body its very bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import hmac
 from typing import TYPE_CHECKING
 
 from airflow_mltrack import __version__
-from airflow_mltrack.exceptions import InvalidInput
 from airflow_mltrack.store.canonical_json import canonical_json
 from airflow_mltrack.store.row_digest import utc_text
 
@@ -20,31 +19,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_mltrack.entities.webhooks import WebhookDelivery
-    from airflow_mltrack.settings import Settings
 
 TEST_EVENT = "test"
 """Kind of what is sent to try a webhook out; nothing has happened."""
-SHORTEST_SECRET = 16
-_EXAMPLE = "Make one, for example: openssl rand -hex 32"
-
-
-def signing_key(settings: Settings) -> bytes:
-    """Return the secret that signs.
-
-    :raises InvalidInput: when there is none, or one that can be guessed.
-    """
-    secret = settings.webhook_secret or ""
-    if not secret.strip():
-        raise InvalidInput(
-            "webhook secret",
-            None,
-            "nothing is sent that is not signed.",
-            "Set MLTRACK_WEBHOOK_SECRET, or the connection's field webhook_secret. " + _EXAMPLE,
-        )
-    if len(secret) < SHORTEST_SECRET:
-        rule = f"it has at least {SHORTEST_SECRET} characters."
-        raise InvalidInput("webhook secret", "(hidden)", rule, _EXAMPLE)
-    return secret.encode("utf-8", "surrogateescape")  # as the environment gives bytes
 
 
 def event_body(delivery: WebhookDelivery, sent_at: datetime) -> bytes:

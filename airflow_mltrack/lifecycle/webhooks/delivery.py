@@ -3,6 +3,7 @@
 A delivery is taken in a short transaction that moves its next attempt on, sent while nothing is
 held open, and settled in another one. So two deliverers never send one delivery at once, and one
 that is killed in the middle leaves a delivery that is due again a minute later: at least once.
+What was delivered long ago is deleted on the way.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_mltrack.exceptions import InvalidInput, MltrackError
-from airflow_mltrack.lifecycle.webhook_message import event_body, signed_headers, signing_key
-from airflow_mltrack.lifecycle.webhook_post import REQUEST_SECONDS, post
+from airflow_mltrack.lifecycle.webhooks.message import event_message
+from airflow_mltrack.lifecycle.webhooks.post import REQUEST_SECONDS, Reply, post
+from airflow_mltrack.lifecycle.webhooks.site_secret import signing_key
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_mltrack.entities.webhooks import WebhookDelivery
-    from airflow_mltrack.lifecycle.webhook_post import Reply
     from airflow_mltrack.store.tracking_store import Transaction
     from airflow_mltrack.tracking.client import TrackingClient
 
@@ -43,6 +44,8 @@ _SOON_REQUEST_SECONDS = 2.0
 _LEAST_SECONDS = 1.0
 """With less time left a request is not begun: the receiver would be blamed for it."""
 _SOON_LIMIT = 20
+_PRUNED_AT_ONCE = 1_000
+"""Deliveries that one round deletes at most: no round takes long because of it."""
 _DIED = "the last attempt was not finished: whoever made it has died"
 
 
@@ -67,7 +70,7 @@ def deliver_due(
     now: datetime | None = None,
     seconds: float | None = None,
 ) -> DeliveryReport:
-    """Send what is due, the oldest event first.
+    """Send what is due, the oldest event first; delete what was delivered long ago.
 
     A webhook that fails is left alone for the rest of the round, so that it neither holds the
     others up nor uses up the attempts of everything that waits for it. Order is kept as far as
@@ -82,6 +85,7 @@ def deliver_due(
     if limit < 1:
         raise InvalidInput("limit", limit, "it is at least 1.")
     until = None if seconds is None else time.monotonic() + seconds
+    _prune(client, now)
     return _Round(client, now=now, until=until, request_seconds=REQUEST_SECONDS).run(limit)
 
 
@@ -166,14 +170,10 @@ class _Round:
             )
         if claimed is None:
             return False
-        body = event_body(claimed, now)
-        headers = signed_headers(
-            claimed.event.kind, claimed.delivery_id, body, key=key, sent_at=now
-        )
-        self._settle(claimed, post(claimed.webhook.url, body, headers, seconds=left), key)
+        self._settle(claimed, _send(claimed, key=key, sent_at=now, seconds=left))
         return True
 
-    def _settle(self, claimed: WebhookDelivery, reply: Reply, key: bytes) -> None:
+    def _settle(self, claimed: WebhookDelivery, reply: Reply) -> None:
         """Record what came of an attempt, waiting for a database that has gone away."""
         if reply.is_success:
             self._outcomes["delivered"] += 1
@@ -182,7 +182,7 @@ class _Round:
             )
             return
         self._failing.add(claimed.webhook.webhook_id)
-        error = _without(key, reply.error or "")
+        error = reply.error or ""
         if reply.is_gone:
             self._give_up(claimed, error, switch_off=True)
         elif claimed.attempts >= MOST_ATTEMPTS:
@@ -212,7 +212,7 @@ class _Round:
 
         def work(tx: Transaction) -> None:
             if switch_off:  # first, in the order in which a deletion takes its locks
-                tx.webhooks.set_active(claimed.webhook.webhook_id, active=False)
+                tx.webhooks.update(claimed.webhook.webhook_id, active=False)
             tx.webhooks.give_up(claimed, error=error)
 
         self._client.transact(work)
@@ -247,7 +247,24 @@ def _deliver_quietly(client: TrackingClient) -> None:
         logger.warning("Webhooks wait for the next round: %s.", type(error).__name__)
 
 
-def _without(key: bytes, error: str) -> str:
-    """Take the secret out of what a receiver has said: it knows it, too."""
-    secret = key.decode("utf-8", "replace")
-    return error.replace(secret, "***")
+def _send(claimed: WebhookDelivery, *, key: bytes, sent_at: datetime, seconds: float) -> Reply:
+    """Make one attempt; a message that cannot be signed is a failure, too, and nobody's but its."""
+    try:
+        message = event_message(claimed, key=key, sent_at=sent_at)
+    except InvalidInput as error:
+        return Reply(None, str(error))
+    return post(
+        claimed.webhook.url,
+        message.body,
+        message.headers,
+        seconds=seconds,
+        secrets=message.secrets,
+    )
+
+
+def _prune(client: TrackingClient, now: datetime | None) -> None:
+    """Delete what was delivered before the days that the site keeps; what was given up stays."""
+    kept = timedelta(days=client.settings.webhook_keep_days)
+    with client.store.transaction() as tx:
+        before = (tx.now() if now is None else now) - kept
+        tx.webhooks.prune(before, limit=_PRUNED_AT_ONCE)

@@ -6,7 +6,7 @@ import socket
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +31,8 @@ class Reply:
     """HTTP status; None when there was no answer."""
     error: str | None
     """Why it is no success, in a few words; None when it is one."""
+    said: str = ""
+    """How an answer that is no success begins; empty for others."""
 
     @property
     def is_success(self) -> bool:
@@ -44,7 +46,12 @@ class Reply:
 
 
 def post(
-    url: str, body: bytes, headers: Mapping[str, str], *, seconds: float = REQUEST_SECONDS
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    seconds: float = REQUEST_SECONDS,
+    secrets: Sequence[bytes] = (),
 ) -> Reply:
     """Send a body and tell what came of it; raises nothing for what the network does.
 
@@ -53,11 +60,12 @@ def post(
 
     :param url: http or https.
     :param seconds: for all of it.
+    :param secrets: taken out of what the receiver says: it knows them, too.
     """
     request = urllib.request.Request(  # noqa: S310 - the opener knows http and https only
         url, data=body, headers=dict(headers), method="POST"
     )
-    exchange = _Exchange(request, min(STEP_SECONDS, seconds))
+    exchange = _Exchange(request, min(STEP_SECONDS, seconds), secrets)
     # In a thread of its own: only so can looking up a name and a slow answer be bounded.
     thread = threading.Thread(target=exchange.run, name="mltrack-webhook-post", daemon=True)
     thread.start()
@@ -71,10 +79,13 @@ def post(
 class _Exchange:
     """A request that another thread can end."""
 
-    def __init__(self, request: urllib.request.Request, step_seconds: float) -> None:
+    def __init__(
+        self, request: urllib.request.Request, step_seconds: float, secrets: Sequence[bytes]
+    ) -> None:
         self.reply = Reply(None, "no answer")
         self._request = request
         self._step_seconds = step_seconds
+        self._secrets = secrets
         self._connections: list[HTTPConnection] = []
 
     def run(self) -> None:
@@ -82,7 +93,7 @@ class _Exchange:
         try:
             response = self._opener().open(self._request, timeout=self._step_seconds)
             with cast("HTTPResponse", response) as answer:
-                self.reply = _read(answer)
+                self.reply = _read(answer, self._secrets)
         except (OSError, HTTPException, ValueError) as error:
             self.reply = Reply(None, _words(error))
 
@@ -128,15 +139,22 @@ class _Https(urllib.request.HTTPSHandler):
         return self.do_open(partial(self._keep, HTTPSConnection), req)
 
 
-def _read(answer: HTTPResponse) -> Reply:
+def _read(answer: HTTPResponse, secrets: Sequence[bytes]) -> Reply:
     """Judge an answer; its body is read only where it may say what is wrong."""
     if 200 <= answer.status < 300:
         return Reply(answer.status, None)
     if 300 <= answer.status < 400:
-        said = "a redirect, which is not followed"
-    else:
-        said = _excerpt(answer.read1(_EXCERPT_BYTES))
-    return Reply(answer.status, f"HTTP {answer.status}{': ' if said else ''}{said}")
+        return Reply(answer.status, f"HTTP {answer.status}: a redirect, which is not followed")
+    # Secrets go before it is cut: half of one would not be found.
+    longest = max(map(len, secrets), default=0)
+    said = _excerpt(_without(secrets, answer.read1(_EXCERPT_BYTES + longest)))
+    return Reply(answer.status, f"HTTP {answer.status}{': ' if said else ''}{said}", said)
+
+
+def _without(secrets: Sequence[bytes], data: bytes) -> bytes:
+    for secret in secrets:
+        data = data.replace(secret, b"***")
+    return data
 
 
 def _excerpt(data: bytes) -> str:
