@@ -12,6 +12,7 @@ from airflow_mltrack.entities.registry import ModelVersion, RegisteredModel
 from airflow_mltrack.entities.stages import GATED, OPEN, StageGraph, stage_graph
 from airflow_mltrack.exceptions import Conflict
 from airflow_mltrack.lifecycle.policy import parse_policy
+from airflow_mltrack.lifecycle.version_tags import set_tags_in
 from airflow_mltrack.tracking.model_uri import resolve
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def register_model(
     """Make a logged model a version of a registered model, which is created when it is new.
 
     Doing it again with the same logged model returns the version that is there, so a retried task
-    makes no second one.
+    makes no second one; tags that it lacks are added, those that it has stay.
 
     :param name: 1 to 250 printable characters without ``/`` and ``:``.
     :param model_uri: ``models:/m-...`` or ``runs:/<run id>/<name>``.
@@ -81,7 +82,8 @@ def add_version(
 ) -> ModelVersion:
     """Add a version to a registered model that is there, and record it.
 
-    A logged model becomes a version of a name once: again, it is the version that is there.
+    A logged model becomes a version of a name once: again, it is the version that is there, and
+    gets the tags that it lacks.
 
     :param package: a logged model that is READY, or the address of one that is kept elsewhere,
         whose bytes nobody here vouches for.
@@ -94,7 +96,8 @@ def add_version(
     if logged is not None:
         for found in tx.registry.versions_of(model_id=logged.model_id):
             if found.name == name:
-                return found
+                new = {key: value for key, value in (tags or {}).items() if key not in found.tags}
+                return set_tags_in(tx, name, found.version, new, actor=actor, details=details)
     version = tx.registry.create_version(
         name,
         source=f"models:/{logged.model_id}" if logged else str(package),

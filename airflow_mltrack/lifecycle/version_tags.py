@@ -28,11 +28,27 @@ def set_version_tags(
     :raises InvalidInput: when a tag breaks its rule.
     """
     with client.store.transaction() as tx:
-        before = _locked(tx, name, version).tags
-        tx.registry.set_version_tags(name, version, tags)
-        for key in sorted(key for key, value in tags.items() if before.get(key) != value):
-            _record(tx, name, version, actor, {"key": key, "value": tags[key]}, details)
-        return tx.registry.get_version(name, version)
+        return set_tags_in(tx, name, version, tags, actor=actor, details=details)
+
+
+def set_tags_in(
+    tx: Transaction,
+    name: str,
+    version: int,
+    tags: Mapping[str, str],
+    *,
+    actor: str,
+    details: Mapping[str, object] | None = None,
+) -> ModelVersion:
+    """Do as :func:`set_version_tags`, as a part of something larger."""
+    found = _locked(tx, name, version)
+    changed = sorted(key for key, value in tags.items() if found.tags.get(key) != value)
+    if not changed:
+        return found
+    tx.registry.set_version_tags(name, version, tags)
+    for key in changed:
+        _record(tx, name, version, actor, {"key": key, "value": tags[key]}, details)
+    return tx.registry.get_version(name, version)
 
 
 def delete_version_tag(

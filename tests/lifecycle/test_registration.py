@@ -99,6 +99,18 @@ def test_registering_again_returns_the_version_that_is_there(client: TrackingCli
     assert (other.name, other.version) == ("lending", 1)
 
 
+def test_registering_again_adds_tags_that_are_not_there_and_changes_none(
+    client: TrackingClient,
+) -> None:
+    _, model_id = logged(client)
+    uri = f"models:/{model_id}"
+    register_model(client, "credit", uri, actor="ada", tags={"team": "risk"})
+    again = register_model(client, "credit", uri, actor="bob", tags={"team": "x", "source": "ci"})
+    assert again.tags == {"team": "risk", "source": "ci"}
+    register_model(client, "credit", uri, actor="eve", tags={"source": "ci"})
+    assert kinds(client) == ["created", "registered", "tag"]
+
+
 def test_tasks_that_register_at_once_make_one_model_and_a_version_each(
     client: TrackingClient,
 ) -> None:

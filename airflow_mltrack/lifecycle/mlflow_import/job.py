@@ -10,7 +10,13 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from airflow_mltrack.artifacts.artifact_key import safe_path
-from airflow_mltrack.exceptions import ArtifactError, InvalidInput, NotFound
+from airflow_mltrack.exceptions import (
+    ArtifactError,
+    ArtifactUnavailable,
+    Conflict,
+    InvalidInput,
+    NotFound,
+)
 from airflow_mltrack.tracking.run_artifacts import (
     FileOwner,
     Upload,
@@ -154,8 +160,14 @@ def _bring_group(
         wanted = [file for file in group if not _is_here(file, known.get(file.path))]
         uploads = [_upload(file) for file in wanted]
         store_uploads(job.client, uploads, root=new_root(artifact_root), owner=owner)
-    except (ArtifactError, InvalidInput) as error:
-        job.report.problem(f"{whose}: {error}")
+    except (ArtifactError, Conflict, InvalidInput) as error:
+        if len(group) > 1 and not isinstance(error, ArtifactUnavailable):
+            # One of them cannot be kept here; the others are brought.
+            alone = [[file] for file in group]
+            brought = [_bring_group(job, whose, owner, artifact_root, one, known) for one in alone]
+            return all(brought)
+        which = f"{whose}, file {group[0].path}" if len(group) == 1 else whose
+        job.report.problem(f"{which}: {error}")
         return False
     job.count("files", len(wanted))
     job.count("bytes", sum(file.size for file in wanted))
