@@ -187,7 +187,12 @@ def get_provider_info() -> dict[str, object]:
                     "webhook_keep_days": {
                         "label": "Keep webhook deliveries (days)",
                         "description": "How long the record of what arrived is kept.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1, "default": 30},
+                        "schema": {
+                            "type": ["integer", "null"],
+                            "minimum": 1,
+                            "maximum": 36_500,
+                            "default": 30,
+                        },
                     },
                     "spool_dir": {
                         "label": "Spool directory",

@@ -37,14 +37,14 @@ FILE_MEBIBYTES = 64
 class Lab:
     """One server, seen through the stock client."""
 
-    def __init__(self, address: str, runs: int, points: int) -> None:
+    def __init__(self, address: str, runs: int, points: int, file: Path) -> None:
         from mlflow import MlflowClient
 
         self.client: Any = MlflowClient(address, address)
         self.experiment = self.client.create_experiment("benchmark")
         self.run_id = self.client.create_run(self.experiment).info.run_id
         self.long_id = self.client.create_run(self.experiment).info.run_id
-        self._step = 0
+        self._step, self._file = 0, file
         self._fill(runs, points)
 
     def _fill(self, runs: int, points: int) -> None:
@@ -101,10 +101,8 @@ class Lab:
     def transfer(self) -> None:
         """Send a file, and read it again."""
         with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory) / "file.bin"
-            path.write_bytes(os.urandom(FILE_MEBIBYTES * MEBIBYTE))
-            self.client.log_artifact(self.run_id, str(path))
-            self.client.download_artifacts(self.run_id, "file.bin", directory)
+            self.client.log_artifact(self.run_id, str(self._file))
+            self.client.download_artifacts(self.run_id, self._file.name, directory)
 
 
 def measured(labs: dict[str, Lab], work: Callable[[Lab], None]) -> dict[str, float]:
@@ -193,10 +191,12 @@ def main() -> None:
         try:
             with ExitStack() as stack:
                 labs = {}
+                file = directory / "file.bin"
+                file.write_bytes(os.urandom(FILE_MEBIBYTES * MEBIBYTE))
                 for server, (command, port, environment) in servers(directory, url).items():
                     address = stack.enter_context(serving(command, port, environment))
                     started = time.perf_counter()
-                    labs[server] = Lab(address, args.runs, args.points)
+                    labs[server] = Lab(address, args.runs, args.points, file)
                     print(f"filled {server} in {time.perf_counter() - started:.0f} s")
                 report(labs, args.runs, args.points)
         finally:

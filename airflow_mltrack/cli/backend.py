@@ -44,7 +44,7 @@ def open_client(conn_id: str | None) -> Iterator[TrackingClient]:
 @contextmanager
 def open_to_change(conn_id: str | None) -> Iterator[TrackingClient]:
     """Give a client to a command that changes the registry; webhooks hear of it right after."""
-    from airflow_mltrack.lifecycle.webhooks.delivery import deliver_soon
+    from airflow_mltrack.lifecycle.webhooks.outbox import deliver_soon
 
     with open_client(conn_id) as client:
         yield client

@@ -193,7 +193,7 @@ def _test(args: argparse.Namespace) -> int | None:
 
 def _deliver(args: argparse.Namespace) -> None:
     from airflow_mltrack.lifecycle.webhooks.deliveries import retry_failed
-    from airflow_mltrack.lifecycle.webhooks.delivery import deliver_due
+    from airflow_mltrack.lifecycle.webhooks.outbox import deliver_due
 
     with open_client(args.conn_id) as client:
         if args.retry_failed:

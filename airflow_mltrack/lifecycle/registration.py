@@ -12,6 +12,7 @@ from airflow_mltrack.entities.registry import ModelVersion, RegisteredModel
 from airflow_mltrack.entities.stages import GATED, OPEN, StageGraph, stage_graph
 from airflow_mltrack.exceptions import Conflict
 from airflow_mltrack.lifecycle.policy import parse_policy
+from airflow_mltrack.lifecycle.recorded_text import recorded_text
 from airflow_mltrack.lifecycle.version_tags import set_tags_in
 from airflow_mltrack.tracking.model_uri import resolve
 
@@ -183,10 +184,12 @@ def set_alias(
     actor: str,
     reason: str = "",
     details: Mapping[str, object] | None = None,
+    quiet: bool = False,
 ) -> ModelVersion:
     """Point an alias at a version. Repeating it changes nothing and records nothing.
 
     :param details: as :func:`create_model`.
+    :param quiet: no webhook hears of it.
     :raises NotFound: when there is no such model or version.
     :raises InvalidInput: when the alias breaks its rule.
     """
@@ -195,7 +198,7 @@ def set_alias(
         if before != version:
             tx.registry.set_alias(name, alias, version)
             why = {"reason": reason, **_facts(details)}
-            _record_alias(tx, name, alias, before, version, actor, why)
+            _record_alias(tx, name, alias, before, version, actor, why, quiet=quiet)
         return tx.registry.get_version(name, version)
 
 
@@ -416,8 +419,11 @@ def _record_alias(
     after: int | None,
     actor: str,
     why: Mapping[str, object],
+    *,
+    quiet: bool = False,
 ) -> None:
     tx.history.append(
+        quiet=quiet,
         name=name,
         version=before if after is None else after,
         kind="alias",
@@ -428,7 +434,10 @@ def _record_alias(
 
 def given_texts(record: RegisteredModel | ModelVersion) -> dict[str, object]:
     """Return the tags and the description that a new record came with, where it has them."""
-    given: dict[str, object] = {"tags": dict(record.tags), "description": record.description}
+    given: dict[str, object] = {
+        "tags": {key: recorded_text(value) for key, value in record.tags.items()},
+        "description": recorded_text(record.description),
+    }
     return {key: value for key, value in given.items() if value}
 
 

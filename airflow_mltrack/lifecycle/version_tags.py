@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from airflow_mltrack.lifecycle.recorded_text import recorded_text
+
 if TYPE_CHECKING:
     from airflow_mltrack.entities.registry import ModelVersion
     from airflow_mltrack.store.tracking_store import Transaction
@@ -47,7 +49,7 @@ def set_tags_in(
         return found
     tx.registry.set_version_tags(name, version, tags)
     for key in changed:
-        _record(tx, name, version, actor, {"key": key, "value": tags[key]}, details)
+        _record(tx, name, version, actor, {"key": key, "value": recorded_text(tags[key])}, details)
     return tx.registry.get_version(name, version)
 
 

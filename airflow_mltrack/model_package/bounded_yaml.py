@@ -18,10 +18,15 @@ NODES = 200_000
 DEPTH = 60
 """Lists and mappings that are nested deeper are not read."""
 
-_PLAIN = frozenset(
-    f"tag:yaml.org,2002:{name}"
-    for name in ("bool", "float", "int", "map", "null", "seq", "str", "timestamp")
-)
+_PLAIN = {
+    event: frozenset(f"tag:yaml.org,2002:{name}" for name in names.split())
+    for event, names in {
+        "ScalarEvent": "bool float int null str timestamp",
+        "SequenceStartEvent": "seq",
+        "MappingStartEvent": "map",
+    }.items()
+}
+"""Event to the tags that its value may have."""
 _TIME = "tag:yaml.org,2002:timestamp"
 _MERGE = "tag:yaml.org,2002:merge"
 _TEXT = "tag:yaml.org,2002:str"
@@ -94,7 +99,7 @@ class _Builder:
             self._put(self._copy(self.anchors[event.anchor], len(self.open)), None, counted=True)
 
     def _begin(self, event: Any, value: list[Any] | dict[str, Any]) -> None:
-        _check_tag(event.tag)
+        _check_tag(event)
         if len(self.open) >= DEPTH:
             raise ValueError(f"it is nested deeper than {DEPTH} levels")
         self._count()
@@ -103,11 +108,12 @@ class _Builder:
     def _scalar(self, event: Any) -> Any:
         import yaml
 
-        _check_tag(event.tag)
+        _check_tag(event)
         tag = event.tag or self.rules.resolve(yaml.ScalarNode, event.value, event.implicit)
         if tag == _MERGE:
             raise ValueError("it merges mappings (<<)")
-        if tag not in _PLAIN or tag in (_TIME, _TEXT) or len(event.value) > _NUMBER:
+        is_text = tag not in _PLAIN["ScalarEvent"] or tag in (_TIME, _TEXT)
+        if is_text or len(event.value) > _NUMBER:
             return event.value
         try:
             found = self.rules.yaml_constructors[tag](self.rules, yaml.ScalarNode(tag, event.value))
@@ -156,9 +162,9 @@ class _Builder:
             raise ValueError(f"it holds more than {NODES} values")
 
 
-def _check_tag(tag: str | None) -> None:
-    if tag is not None and tag not in _PLAIN and tag != "!":
-        raise ValueError(f"it has the tag {tag[:80]!r}, which is no plain data")
+def _check_tag(event: Any) -> None:
+    if event.tag not in (None, "!") and event.tag not in _PLAIN[type(event).__name__]:
+        raise ValueError(f"it has the tag {event.tag[:80]!r}, which is no plain data there")
 
 
 def _key(value: Any, holder: dict[str, Any]) -> str:
@@ -175,7 +181,7 @@ def is_shallow(value: Any) -> bool:
     level = [value]
     for _ in range(DEPTH):
         level = [part for item in level for part in _parts(item)]
-    return not level
+    return not any(isinstance(item, (list, dict)) for item in level)
 
 
 def _parts(item: Any) -> Iterator[Any]:

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from airflow_mltrack.exceptions import ModelPackageError
+from airflow_mltrack.model_package.bounded_yaml import is_shallow, texts_in
 from airflow_mltrack.model_package.signature import Signature
 
 MANIFEST_FILE = "mltrack.json"
@@ -26,6 +28,7 @@ MODEL_FILES = {"skops": "model.skops", "lightgbm": "model.lgb", "pickle": "model
 
 MANIFEST_LIMIT = 64 * 1024 * 1024
 """A larger manifest is not read."""
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +192,39 @@ def parse_manifest(data: bytes, where: str) -> PackageManifest:
         )
     try:
         return _from_json(found, data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _unreadable(where, f"{type(error).__name__}: {error}") from error
+
+
+def check_storable(manifest: PackageManifest, file: str, where: str) -> None:
+    """Refuse what no database keeps.
+
+    :param file: which one tells it, for the error.
+    :param where: package directory or URI, for the error.
+    :raises ModelPackageError: for NUL characters, lone surrogates, infinite numbers and NaN, and
+        for what is nested too deep to be written as JSON.
+    """
+    facts = manifest.to_json()
+    if any(_UNSTORABLE.search(text) for text in texts_in(facts)):
+        reason = "NUL characters or lone surrogates"
+    elif not is_shallow(facts):
+        reason = "lists and mappings that are nested too deep"
+    elif not _is_finite(facts):
+        reason = "NaN or infinite numbers"
+    else:
+        return
+    raise ModelPackageError(
+        f"The {file} file of the model package {where} holds {reason}, which cannot be kept. "
+        "Log the model again without them."
+    )
+
+
+def _is_finite(facts: Mapping[str, object]) -> bool:
+    try:
+        canonical_json(facts)
+    except ValueError:
+        return False
+    return True
 
 
 def _from_json(found: dict[str, object], data: bytes) -> PackageManifest:
@@ -237,7 +271,8 @@ def _mapping(value: object) -> dict[str, object]:
 
 
 def _unreadable(where: str, reason: str) -> ModelPackageError:
+    told = reason.encode("utf-8", "backslashreplace").decode()  # keys may hold lone surrogates
     return ModelPackageError(
-        f"The model package {where} has no readable {MANIFEST_FILE}: {reason}. "
+        f"The model package {where} has no readable {MANIFEST_FILE}: {told}. "
         "Was it written by airflow-mltrack? Package the model again."
     )

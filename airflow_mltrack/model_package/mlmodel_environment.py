@@ -15,7 +15,8 @@ from airflow_mltrack.model_package.package_files import PackageFiles
 
 _REQUIREMENTS = "requirements.txt"
 _CONDA, _PYTHON_ENV = "conda.yaml", "python_env.yaml"
-_PIN = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*==\s*([^\s;,#]+)")
+# No two parts that take blanks follow each other: a long line of blanks would take for ever.
+_PIN = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\]\s*)?==\s*([^\s;,#]+)")
 _MODEL_LIBRARIES = frozenset(
     {"imbalanced-learn", "lightgbm", "numpy", "pandas", "scikit-learn", "scipy"}
 )

@@ -9,21 +9,18 @@ package of ours. Its digest is over the same bytes as that of ours: every file, 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_mltrack.exceptions import ModelPackageError, UntrustedPackage
-from airflow_mltrack.model_package.bounded_yaml import BYTES, read_yaml, texts_in
-from airflow_mltrack.model_package.manifest import MlflowOrigin, PackageManifest
+from airflow_mltrack.exceptions import ModelPackageError, UntrustedPackage, shorten
+from airflow_mltrack.model_package.bounded_yaml import BYTES, read_yaml
+from airflow_mltrack.model_package.manifest import MlflowOrigin, PackageManifest, check_storable
 from airflow_mltrack.model_package.mlmodel import MLMODEL_FILE
 from airflow_mltrack.model_package.mlmodel_environment import read_environment
 from airflow_mltrack.model_package.mlmodel_flavors import find_model_file, flavor_words
 from airflow_mltrack.model_package.mlmodel_signature import read_signature
 from airflow_mltrack.model_package.package_files import PackageFiles
-
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def read_mlmodel(package: PackageFiles) -> PackageManifest:
@@ -36,11 +33,7 @@ def read_mlmodel(package: PackageFiles) -> PackageManifest:
         manifest = _manifest(_content(package.read(MLMODEL_FILE, BYTES)), package)
     except (TypeError, ValueError) as error:
         raise _unusable(package.where, str(error)) from error
-    if any(_UNSTORABLE.search(text) for text in texts_in(manifest.to_json())):
-        raise ModelPackageError(
-            f"The MLmodel file of the model package {package.where} holds NUL characters or lone "
-            "surrogates, which cannot be kept. Log the model again without them."
-        )
+    check_storable(manifest, MLMODEL_FILE, package.where)
     return manifest
 
 
@@ -51,11 +44,13 @@ def check_same_model(data: bytes, manifest: PackageManifest, where: str) -> None
     served.
 
     :param data: of the MLmodel file.
-    :raises UntrustedPackage: when MLflow would load another file, or in another way.
+    :raises UntrustedPackage: when MLflow would load another file, or in another way, or run code
+        that the package brings.
     """
     try:
         paths = frozenset(file.path for file in manifest.files)
-        found = find_model_file(_flavors(_content(data).get("flavors")), paths)
+        flavors = _flavors(_content(data).get("flavors"))
+        found, code = find_model_file(flavors, paths), _code(flavors)
     except (TypeError, ValueError) as error:
         reason = f"its MLmodel file cannot be used: {str(error).rstrip('.')}."
         raise UntrustedPackage(where, (), reason=reason) from error
@@ -66,6 +61,13 @@ def check_same_model(data: bytes, manifest: PackageManifest, where: str) -> None
             reason=f"for MLflow the model is {found.path} ({found.format}), for mltrack.json it "
             f"is {manifest.model_file} ({manifest.format}): what is judged would not be what is "
             "served. Log the model again.",
+        )
+    if code:
+        raise UntrustedPackage(
+            where,
+            (),
+            reason=f"for MLflow it brings code of its own ({shorten(code, 60)}), which packages of "
+            "ours never do and nobody judges. Log the model again.",
         )
 
 
@@ -105,7 +107,7 @@ def _manifest(content: dict[str, Any], package: PackageFiles) -> PackageManifest
             run_id=_text(content, "run_id"),
             model_id=_text(content, "model_id"),
             example=_example(content.get("saved_input_example_info"), package),
-            code=next((str(item["code"]) for item in flavors.values() if item.get("code")), ""),
+            code=_code(flavors),
         ),
     )
 
@@ -117,6 +119,11 @@ def _flavors(value: object) -> dict[str, Mapping[str, object]]:
         if not isinstance(flavor, dict):
             raise TypeError(f"its flavor {name[:60]!r} is no mapping")
     return value
+
+
+def _code(flavors: Mapping[str, Mapping[str, object]]) -> str:
+    """Return the directory with code of the package's own, which MLflow puts first on its path."""
+    return next((str(item["code"]) for item in flavors.values() if item.get("code")), "")
 
 
 def _example(info: object, package: PackageFiles) -> str:

@@ -9,6 +9,7 @@ signature without names, of several arrays, or of an array that has not two dime
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,8 @@ _DTYPES = {
 }
 _NEVER_MISSING = ("boolean", "integer", "long")
 """Types that have no place for a missing value."""
+_NUMBERS = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64|96|128)")
+"""dtypes of arrays of numbers. numpy would evaluate a part of other texts, and not only refuse."""
 
 
 def read_signature(value: object) -> Signature | None:
@@ -74,22 +77,23 @@ def _no_number(name: str) -> None:
 
 def _array(specs: list[dict[str, Any]]) -> tuple[str, int] | None:
     """Return dtype and width of the one array of numbers that a model takes."""
-    import numpy
-
     described = specs[0].get("tensor-spec")
     if len(specs) != 1 or "name" in specs[0] or not isinstance(described, dict):
         return None
     shape, dtype = described.get("shape"), described.get("dtype")
     if not isinstance(shape, list) or len(shape) != 2 or not isinstance(dtype, str):
         return None
-    try:
-        kind = numpy.dtype(dtype).kind
-    except (TypeError, ValueError):
-        return None
     width = shape[1]
-    if kind not in "biuf" or type(width) is not int or width < -1:
+    if not _is_numeric(dtype) or type(width) is not int or width < -1:
         return None
     return dtype, width
+
+
+def _is_numeric(dtype: str) -> bool:
+    """Say whether a dtype is one of numbers, and one that this machine has."""
+    import numpy
+
+    return _NUMBERS.fullmatch(dtype) is not None and hasattr(numpy, dtype.replace("bool", "bool_"))
 
 
 def _column(spec: Mapping[str, Any]) -> Column:

@@ -31,6 +31,7 @@ from airflow_mltrack.model_package.manifest import (
     MANIFEST_FILE,
     MANIFEST_LIMIT,
     PackageManifest,
+    check_storable,
     hash_file,
     parse_manifest,
 )
@@ -131,6 +132,7 @@ def describe_package(package: PackageFiles) -> PackageManifest:
     """
     if MANIFEST_FILE in package.paths:
         manifest = parse_manifest(package.read(MANIFEST_FILE, MANIFEST_LIMIT), package.where)
+        check_storable(manifest, MANIFEST_FILE, package.where)
         if MLMODEL_FILE in package.paths:
             check_same_model(package.read(MLMODEL_FILE, BYTES), manifest, package.where)
     elif MLMODEL_FILE in package.paths:

@@ -122,7 +122,11 @@ class Signature:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Signature:
-        """Read what :meth:`to_json` gave."""
+        """Read what :meth:`to_json` gave.
+
+        :raises LookupError: when it is something else; so are ``TypeError``, ``ValueError`` and
+            ``AttributeError``.
+        """
         columns = []
         for entry in data["columns"]:
             categories = entry.get("categories")
@@ -132,7 +136,7 @@ class Signature:
         return cls(
             columns=tuple(columns),
             array=(str(array[0]), int(array[1])) if array else None,
-            outputs=tuple(data.get("outputs", ())),
+            outputs=tuple(dict(output) for output in data.get("outputs", ())),
         )
 
     def _mlflow_inputs(self) -> list[dict[str, Any]]:

@@ -68,6 +68,7 @@ _CALLING_NODES = {
     "TupleNode": re.compile(r"builtins\.tuple"),
 }
 _KEY_TYPES = re.compile(r"builtins\.(str|int|float|bool)|numpy\.(bool_?|float\d+|u?int\d+|str_)")
+_BEGIN = b"PK\x03\x04"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -83,6 +84,7 @@ def types_in(file: Path, where: str) -> frozenset[str]:
     try:
         with zipfile.ZipFile(file) as archive:
             _check_members(archive)
+            _check_begin(file)
             schema = json.loads(archive.read(_SCHEMA))
             _check_protocol(schema)
             found: set[str] = set()
@@ -153,6 +155,16 @@ def _renumber(node: Any, ids: dict[int, int], names: dict[str, str]) -> None:
         node["file"] = names.setdefault(old, f"{len(names)}.{old.rpartition('.')[2]}")
     for value in node.values():
         _renumber(value, ids, names)
+
+
+def _check_begin(file: Path) -> None:
+    """Refuse what stands before the archive: a pickle there would run where the file is unpickled.
+
+    MLflow before skops does that for a ``python_function`` whose ``data`` is the file.
+    """
+    with file.open("rb") as stream:
+        if stream.read(len(_BEGIN)) != _BEGIN:
+            raise ValueError("it does not begin as a zip archive")
 
 
 def _check_members(archive: zipfile.ZipFile) -> None:

@@ -108,7 +108,7 @@ class ApproveModelOperator(MltrackOperator):
     def perform(self, hook: MltrackHook, context: Context) -> dict[str, object]:
         """Ask, and leave the worker; return at once where everybody has approved already."""
         from airflow_mltrack.lifecycle.decision_basis import find_basis
-        from airflow_mltrack.lifecycle.webhooks.delivery import deliver_soon
+        from airflow_mltrack.lifecycle.webhooks.outbox import deliver_soon
 
         self._check_choices()
         version = version_number(self.version)
@@ -144,7 +144,7 @@ class ApproveModelOperator(MltrackOperator):
         event: Mapping[str, Any],
         asked: Mapping[str, Any],
     ) -> dict[str, object]:
-        from airflow_mltrack.lifecycle.webhooks.delivery import deliver_soon
+        from airflow_mltrack.lifecycle.webhooks.outbox import deliver_soon
 
         self._check_choices()
         if missed_deadline(event):

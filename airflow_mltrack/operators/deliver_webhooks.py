@@ -46,7 +46,7 @@ class DeliverWebhooksOperator(MltrackOperator):
 
     def perform(self, hook: MltrackHook, context: Context) -> dict[str, object]:
         """Deliver and return how many deliveries ended how."""
-        from airflow_mltrack.lifecycle.webhooks.delivery import deliver_due
+        from airflow_mltrack.lifecycle.webhooks.outbox import deliver_due
 
         report = deliver_due(hook.client, limit=_whole_number(self.limit))
         self.log.info(

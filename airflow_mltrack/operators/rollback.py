@@ -87,7 +87,7 @@ class RollbackModelOperator(MltrackOperator):
     def perform(self, hook: MltrackHook, context: Context) -> dict[str, object]:
         """Go back, record the event, and return what happened."""
         from airflow_mltrack.lifecycle.transition_facts import transition_facts
-        from airflow_mltrack.lifecycle.webhooks.delivery import deliver_soon
+        from airflow_mltrack.lifecycle.webhooks.outbox import deliver_soon
 
         skip = choice("on_refusal", self.on_refusal, ON_REFUSAL) == "skip"
         try:

@@ -84,6 +84,10 @@ class Artifacts:
             of a directory: nobody could download both.
         """
         column, owner = _owner(attempt_id, model_id)
+        if attempt_id is not None:
+            # Two writers of one run follow one another; those of a model hold the model.
+            locked = select(attempts.c.id).where(attempts.c.id == attempt_id)
+            self._connection.execute(locked.with_for_update(key_share=True))
         parents = {parent for path in paths for parent in _parents(path)}
         within = (
             [func.starts_with(artifacts.c.path, f"{path}/") for path in paths]

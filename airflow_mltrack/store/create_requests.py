@@ -3,7 +3,7 @@
 A client whose answer is lost sends its request again, and names no key by which both could be
 told to be one. What the first one made is then known to nobody: it is set aside (deleted, so
 restorable) when the second one comes. Two equal requests may also be two runs: whoever received an
-answer names what was made sooner or later, and the first write to it takes it back.
+answer names what was made sooner or later, and the first write to it brings it back.
 """
 
 from __future__ import annotations
@@ -38,11 +38,16 @@ _NOTE = text(
     VALUES (:record_id, :digest, :connection)
     """
 )
+# In one order for everybody: two that set aside never wait for each other.
+_WAIT = text("SELECT pg_advisory_xact_lock(hashtextextended(:digest, 0x6d616465))")
+"""Equal requests follow one another: the second one sees what the first one made. The number keeps
+these advisory locks apart from others on the same text."""
 _EARLIER = text(
     """
     SELECT record_id FROM create_requests
     WHERE digest = :digest AND connection <> :connection AND NOT set_aside
         AND made_at > clock_timestamp() - make_interval(mins => :minutes)
+    ORDER BY made_at, record_id
     """
 )
 # The lock waits for those who are writing at this moment, so that their rows are seen next.
@@ -90,11 +95,16 @@ _DELETE_MODEL = text(
     """
 )
 _SET_ASIDE = text("UPDATE create_requests SET set_aside = true WHERE record_id = :record_id")
-_TAKE_BACK = text(
+# In a deleted experiment no run is active; it may come back when the experiment has.
+_BRING_BACK = text(
     """
     WITH back AS (
         UPDATE create_requests SET set_aside = false
-        WHERE record_id = :record_id AND set_aside RETURNING record_id
+        WHERE record_id = :record_id AND set_aside AND NOT EXISTS (
+            SELECT FROM runs JOIN experiments ON experiments.id = runs.experiment_id
+            WHERE runs.run_id = :record_id AND experiments.lifecycle = 'deleted'
+        )
+        RETURNING record_id
     ), run AS (
         UPDATE runs SET lifecycle = 'active', deleted_at = NULL FROM back
         WHERE runs.run_id = back.record_id
@@ -165,15 +175,16 @@ class CreateRequests:
             if self._set_aside(_LOCK_MODEL, _DELETE_MODEL, earlier, facts)
         ]
 
-    def take_back(self, record_id: str) -> bool:
+    def bring_back(self, record_id: str) -> bool:
         """Restore a run or a logged model that was set aside: somebody does know of it.
 
         :return: whether there was anything to restore.
         """
-        return bool(self._connection.scalar(_TAKE_BACK, {"record_id": record_id}))
+        return bool(self._connection.scalar(_BRING_BACK, {"record_id": record_id}))
 
     def _note(self, record_id: str, digest: str, connection: str) -> list[str]:
         facts = {"digest": digest, "connection": connection}
+        self._connection.execute(_WAIT, {"digest": digest})
         found = self._connection.scalars(_EARLIER, facts | {"minutes": REPEATED_WITHIN_MINUTES})
         earlier = list(found)
         self._connection.execute(_NOTE, facts | {"record_id": record_id, "days": _KEPT_DAYS})

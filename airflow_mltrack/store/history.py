@@ -49,6 +49,7 @@ class History:
         actor: str,
         payload: Mapping[str, object],
         at: datetime | None = None,
+        quiet: bool = False,
     ) -> HistoryEvent:
         """Add an event to the end of a model's chain.
 
@@ -60,6 +61,8 @@ class History:
         :param actor: who did it.
         :param payload: JSON-able facts.
         :param at: None means the database's clock.
+        :param quiet: no webhook hears of it, as of what happened elsewhere and is only written down
+            here.
         :raises InvalidInput: when the payload is not JSON-able, or ``at`` is before the last event.
         """
         self._lock(name)
@@ -76,7 +79,8 @@ class History:
         values["hash"] = event_hash(values)
         query = insert(history).values(**values).returning(history)
         event = _entity(self._connection.execute(query).one())
-        queue_deliveries(self._connection, event)
+        if not quiet:
+            queue_deliveries(self._connection, event)
         return event
 
     def list(

@@ -6,17 +6,16 @@ import base64
 import binascii
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_mltrack.exceptions import InvalidInput
 from airflow_mltrack.store.search_order import SortValue
+from airflow_mltrack.store.search_tokens import UNSTORABLE
 
 _RULE = "it is a token that this very search gave, unchanged."
 _HINT = "Begin again without a token."
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _BIGGEST = 2**63 - 1
 
 
@@ -74,5 +73,5 @@ def _read(value: object, kind: type) -> SortValue:
 
 def _is_storable(value: str | float) -> bool:
     if isinstance(value, str):
-        return _UNSTORABLE.search(value) is None
+        return UNSTORABLE.search(value) is None
     return not isinstance(value, int) or abs(value) <= _BIGGEST

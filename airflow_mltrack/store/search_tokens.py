@@ -22,7 +22,8 @@ _TOKEN = re.compile(
 )
 _QUOTES = {"single": "'", "double": '"', "backtick": "`"}
 _SPACE = re.compile(r"\s*")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""Characters that a database in UTF-8 cannot hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def tokenize(text: str) -> list[Token]:
 def _check(text: str) -> None:
     if len(text) > TEXT_LIMIT:
         raise InvalidFilter(text, TEXT_LIMIT, f"at most {TEXT_LIMIT:,} characters")
-    unstorable = _UNSTORABLE.search(text)
+    unstorable = UNSTORABLE.search(text)
     if unstorable is not None:
         raise InvalidFilter(
             text, unstorable.start(), "text without NUL and without halves of surrogate pairs"

@@ -104,7 +104,8 @@ create_requests = Table(
     Index(None, "digest"),
     Index("create_requests_old_idx", "made_at", postgresql_where=text("NOT set_aside")),
 )
-"""See :mod:`airflow_mltrack.store.create_requests`; rows live for a day."""
+"""See :mod:`airflow_mltrack.store.create_requests`; rows live for a day, but for those of
+what was set aside."""
 
 attempts = Table(
     "attempts",

@@ -19,7 +19,7 @@ from airflow_mltrack.lifecycle.registration import delete_model, set_alias, set_
 from airflow_mltrack.lifecycle.rollback import rollback_target
 from airflow_mltrack.lifecycle.version_tags import set_version_tags
 from airflow_mltrack.lifecycle.webhooks.deliveries import list_deliveries
-from airflow_mltrack.lifecycle.webhooks.delivery import deliver_due
+from airflow_mltrack.lifecycle.webhooks.outbox import deliver_due
 from airflow_mltrack.lifecycle.webhooks.registration import list_webhooks, update_webhook
 from airflow_mltrack.settings import Settings
 from airflow_mltrack.tracking.client import TrackingClient

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -12,9 +14,10 @@ from airflow_mltrack.lifecycle.audit import list_history, verify_history
 from airflow_mltrack.lifecycle.deployments import deployments
 from airflow_mltrack.lifecycle.holders import replay
 from airflow_mltrack.lifecycle.promotion import promote
+from airflow_mltrack.lifecycle.registration import register_model
 from airflow_mltrack.lifecycle.version_tags import delete_version_tag, set_version_tags
 from airflow_mltrack.tracking.client import TrackingClient
-from tests.lifecycle.conftest import AddVersion
+from tests.lifecycle.conftest import AddVersion, log_package
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +82,28 @@ def test_tags_say_nothing_about_what_is_live(client: TrackingClient) -> None:
     assert replay(events) == before
     assert [period.ended for period in deployments(events)] == [None]
     assert verify_history(client, "credit").findings == ()
+
+
+def test_a_long_value_is_in_the_history_by_its_beginning_and_digest(client: TrackingClient) -> None:
+    value = "é" * 100_000
+    assert set_version_tags(client, "credit", 1, {"a": value}, actor="ada").tags == {"a": value}
+    [(_, _, payload)] = tag_events(client)
+    digest = hashlib.sha256(value.encode()).hexdigest()
+    assert payload["value"] == f"{'é' * 1_000}... (100,000 characters, sha256 {digest})"
+    set_version_tags(client, "credit", 1, {"a": value}, actor="ada")
+    assert len(tag_events(client)) == 1
+
+
+def test_long_texts_of_a_new_version_are_cut_in_the_history_only(
+    client: TrackingClient, add_version: AddVersion
+) -> None:
+    model_id = log_package(client).model_id
+    long = "x" * 5_000
+    made = register_model(
+        client, "other", f"models:/{model_id}", actor="ada", tags={"a": long}, description=long
+    )
+    assert (made.tags, made.description) == ({"a": long}, long)
+    payload: Mapping[str, Any] = list_history(client, "other")[-1].payload
+    for told in (payload["description"], payload["tags"]["a"]):
+        assert len(told) < 1_200
+        assert hashlib.sha256(long.encode()).hexdigest() in told

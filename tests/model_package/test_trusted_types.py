@@ -177,6 +177,7 @@ def test_a_package_that_mlflow_would_load_as_another_model_is_refused(
         (honest.replace("model.skops", "other.pkl"), r"other\.pkl .*what is judged would not be"),
         (honest.replace("format: skops", "format: pickle"), r"model\.skops \(pickle\)"),
         (honest.replace("model_path: model.skops", "model_path: other.pkl"), "what is served"),
+        (honest.replace("code: null", "code: brought", 1), r"code of its own \(brought\)"),
         ("flavors: []\n", "cannot be used: it has no flavors"),
     ):
         assert odd != honest

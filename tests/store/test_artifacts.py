@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from airflow_mltrack.entities.artifacts import ArtifactEntry, StoredObject
@@ -9,6 +11,7 @@ from airflow_mltrack.exceptions import Conflict, InvalidInput, NotFound
 from airflow_mltrack.settings import Settings
 from airflow_mltrack.store.tracking_store import TrackingStore
 from tests.store.processes import at_once
+from tests.store.waiting import wait_until_somebody_waits
 
 
 def stored(key: str = "k", size: int = 3) -> StoredObject:
@@ -118,6 +121,26 @@ def test_a_file_and_a_directory_have_different_names(
             ["a", "a b", "a%b/c", "d/x/y/z", "d/x/y/new", *more], attempt_id=attempt
         )
         tx.artifacts.check_paths([], attempt_id=attempt)
+
+
+def test_two_writers_at_once_cannot_give_a_file_and_a_directory_one_name(
+    store: TrackingStore,
+) -> None:
+    attempt = new_attempt(store)
+
+    def write(path: str) -> None:
+        with store.transaction() as tx:
+            tx.artifacts.check_paths([path], attempt_id=attempt)
+            tx.artifacts.record(attempt_id=attempt, path=path, stored=stored(path))
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.transaction() as tx:
+            tx.artifacts.check_paths(["a"], attempt_id=attempt)
+            tx.artifacts.record(attempt_id=attempt, path="a", stored=stored("a"))
+            other = pool.submit(write, "a/b")
+            wait_until_somebody_waits(store)
+        with pytest.raises(Conflict, match="one name"):
+            other.result(30)
 
 
 def test_removing_forgets_a_file_or_a_directory(store: TrackingStore) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import text
 
 from airflow_mltrack.store.create_requests import REPEATED_WITHIN_MINUTES
 from airflow_mltrack.store.tracking_store import TrackingStore
+from tests.store.waiting import wait_until_somebody_waits
 
 
-def make(store: TrackingStore, connection: str, *, digest: str = "d") -> tuple[str, list[str]]:
+def make(
+    store: TrackingStore, connection: str, *, digest: str = "d", experiment: int = 0
+) -> tuple[str, list[str]]:
     """Open a run by a request; return its id, and those that were set aside for it."""
     with store.transaction() as tx:
-        run, _ = tx.runs.open(experiment_id=0, watched=False)
+        run, _ = tx.runs.open(experiment_id=experiment, watched=False)
         aside = tx.create_requests.note_run(
             run.run_id, digest=digest, connection=connection, name=None, tags={}
         )
@@ -69,9 +71,24 @@ def test_requests_are_forgotten_after_a_day_but_for_what_was_set_aside(
     third, _ = make(store, "h:3")
     assert remembered(store) == {first, third}
     with store.transaction() as tx:
-        assert tx.create_requests.take_back(first)
-        assert not tx.create_requests.take_back(first)
-        assert not tx.create_requests.take_back(second)
+        assert tx.create_requests.bring_back(first)
+        assert not tx.create_requests.bring_back(first)
+        assert not tx.create_requests.bring_back(second)
+        assert tx.runs.get(first).lifecycle.value == "active"
+
+
+def test_a_run_of_a_deleted_experiment_comes_back_after_it(store: TrackingStore) -> None:
+    with store.transaction() as tx:
+        experiment = tx.experiments.ensure("loans").experiment_id
+    first, second = (make(store, f"h:{port}", experiment=experiment)[0] for port in (1, 2))
+    with store.transaction() as tx:
+        tx.experiments.delete(experiment)
+        assert not tx.create_requests.bring_back(first)
+        assert tx.runs.get(first).lifecycle.value == "deleted"
+        tx.experiments.restore(experiment)
+        assert tx.runs.get(first).lifecycle.value == "deleted"
+        assert tx.runs.get(second).lifecycle.value == "active"
+        assert tx.create_requests.bring_back(first)
         assert tx.runs.get(first).lifecycle.value == "active"
 
 
@@ -87,16 +104,13 @@ def test_a_run_that_is_being_written_to_is_waited_for(store: TrackingStore) -> N
         assert tx.runs.get(first).lifecycle.value == "active"
 
 
-def wait_until_somebody_waits(store: TrackingStore) -> None:
-    """Wait until a connection waits for a lock."""
-    query = text(
-        "SELECT count(*) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    deadline = time.monotonic() + 20
-    while True:
+def test_equal_requests_at_the_same_time_follow_one_another(store: TrackingStore) -> None:
+    with ThreadPoolExecutor(1) as pool:
         with store.transaction() as tx:
-            if tx.connection.scalar(query):
-                return
-        assert time.monotonic() < deadline, "nobody waits"
-        time.sleep(0.02)
+            run, _ = tx.runs.open(experiment_id=0, watched=False)
+            tx.create_requests.note_run(
+                run.run_id, digest="d", connection="h:1", name=None, tags={}
+            )
+            second = pool.submit(make, store, "h:2")
+            wait_until_somebody_waits(store)
+        assert second.result(30)[1] == [run.run_id]

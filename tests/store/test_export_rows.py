@@ -18,7 +18,7 @@ from airflow_mltrack.store.table_columns import metadata
 
 LEFT_OUT = {
     *("artifacts", "lineage", "sweeps", "trials", "trial_reports"),
-    *("webhooks", "webhook_deliveries"),
+    *("webhooks", "webhook_deliveries", "create_requests"),
 }
 """Tables that no export holds; the page about exports says so."""
 INSIDE = {

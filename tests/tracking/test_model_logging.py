@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
+from typing import Any
+
 import pytest
 import yaml
 
@@ -16,6 +21,15 @@ MLMODEL = yaml.safe_dump(
         "metadata": {"threshold": 0.3, "odd": float("inf")},
     }
 ).encode()
+
+
+OURS: dict[str, Any] = {
+    "format_version": 1,
+    "format": "lightgbm",
+    "created_at": "2026-01-31T09:30:00+00:00",
+    "model_class": "lightgbm.basic.Booster",
+    "files": {"model.lgb": {"size": 4, "sha256": hashlib.sha256(b"tree").hexdigest()}},
+}
 
 
 def add(client: TrackingClient, model: LoggedModel, path: str, data: bytes) -> None:
@@ -34,6 +48,31 @@ def opened(client: TrackingClient) -> LoggedModel:
     add(client, model, "MLmodel", MLMODEL)
     add(client, model, "model.pkl", b"not a pickle")
     return model
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_told"),
+    [
+        ({"metadata": {"threshold": 0.3}}, True),
+        ({"metadata": {"threshold": math.nan}}, False),
+        ({"metadata": {"note": "\0"}}, False),
+        ({"metadata": {"note": "\ud800"}}, False),
+        ({"signature": {"columns": [], "array": [[[]]]}}, False),
+        ({"signature": {"columns": [], "outputs": "text"}}, False),
+        ({"files": {"model.lgb": {**OURS["files"]["model.lgb"], "size": math.inf}}}, False),
+    ],
+)
+def test_a_manifest_that_cannot_be_kept_is_not_told(
+    client: TrackingClient, changes: dict[str, Any], *, is_told: bool
+) -> None:
+    with client.store.transaction() as tx:
+        experiment = tx.experiments.ensure("Default").experiment_id
+        model = tx.models.create(experiment_id=experiment, name="model")
+    add(client, model, "model.lgb", b"tree")
+    add(client, model, "mltrack.json", json.dumps({**OURS, **changes}).encode())
+    ready = complete_model(client, model.model_id)
+    assert ready.status is LoggedModelStatus.READY
+    assert ready.manifest.get("metadata") == (changes["metadata"] if is_told else None)
 
 
 def test_what_it_tells_is_recorded_and_stays(client: TrackingClient, opened: LoggedModel) -> None:

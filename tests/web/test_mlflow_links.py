@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -33,7 +36,11 @@ def test_only_the_home_page_may_run_a_script_and_only_this_one(
 ) -> None:
     with client.start_run("fit", experiment="e"):
         pass
-    policy = httpx.get(f"{address}/").headers["content-security-policy"]
+    home = httpx.get(f"{address}/")
+    [script] = re.findall("<script>(.*?)</script>", home.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"'sha256-{digest}'" == SOURCE
+    policy = home.headers["content-security-policy"]
     assert policy.endswith(f"; script-src {SOURCE}")
     assert "default-src 'none'" in policy
     other = httpx.get(f"{address}/experiments/1").headers["content-security-policy"]

@@ -103,7 +103,12 @@ def _ensure(job: Job, model: SourceRegisteredModel) -> RegisteredModel | None:
             "details": {"imported_from": job.report.address},
         }
         tx.history.append(
-            name=model.name, version=None, kind="created", actor=job.actor, payload=facts
+            quiet=True,
+            name=model.name,
+            version=None,
+            kind="created",
+            actor=job.actor,
+            payload=facts,
         )
         return made
 
@@ -153,6 +158,7 @@ def _record(
     version: SourceVersion,
 ) -> None:
     tx.history.append(
+        quiet=True,
         name=made.name,
         version=made.version,
         kind="registered",
@@ -225,6 +231,7 @@ def _bring_aliases(job: Job, model: SourceRegisteredModel) -> None:
                 version,
                 actor=job.actor,
                 reason=f"imported from {job.report.address}",
+                quiet=True,
             )
         except (InvalidInput, NotFound) as error:
             job.report.problem(f"alias {model.name}@{alias}: {error}")

@@ -77,6 +77,7 @@ def _stage(tx: Transaction, here: RegisteredModel, version: SourceVersion, notes
 def _move(tx: Transaction, job: Job, found: ModelVersion, stage: str) -> None:
     tx.registry.move(found.name, found.version, stage)
     tx.history.append(
+        quiet=True,
         name=found.name,
         version=found.version,
         kind="transition",

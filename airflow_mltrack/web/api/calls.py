@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from fastapi import BackgroundTasks, Depends, Path, Query, Request
 
-from airflow_mltrack.lifecycle.webhooks.delivery import deliver_soon
+from airflow_mltrack.lifecycle.webhooks.outbox import deliver_soon
 from airflow_mltrack.web.access import Reader
 from airflow_mltrack.web.announcing import Announce
 from airflow_mltrack.web.bodies.shapes import HIGHEST_VERSION, MODEL_NAME_LIMIT

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.background import BackgroundTask
 
-from airflow_mltrack.lifecycle.webhooks.delivery import deliver_soon
+from airflow_mltrack.lifecycle.webhooks.outbox import deliver_soon
 from airflow_mltrack.web.guards import check_intended, make_guard
 from airflow_mltrack.web.mlflow.bodies import read_body, transfer_slots
 from airflow_mltrack.web.mlflow.calls import Needs, Route, open_call

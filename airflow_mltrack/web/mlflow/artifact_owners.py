@@ -67,7 +67,7 @@ def find_open_owner(call: Call, tx: Transaction, place: Location) -> Owner:
         model = tx.models.hold(place.model_id)
         if model.run_id is not None:
             call.writable_run(tx, model.run_id)
-        if model.deleted_at is not None and tx.create_requests.take_back(model.model_id):
+        if model.deleted_at is not None and tx.create_requests.bring_back(model.model_id):
             model = tx.models.get(model.model_id)
         closed = _closed(model)
     else:

@@ -107,7 +107,7 @@ class Call:
     def writable_run(self, tx: Transaction, run_id: str) -> Run:
         """Return a run that the caller may log to.
 
-        One that was set aside, because the request that made it came again, is taken back.
+        One that was set aside, because the request that made it came again, is brought back.
 
         :raises MlflowError: when there is none that may be seen, or it may only be read.
         """
@@ -116,7 +116,7 @@ class Call:
             raise MlflowError(
                 DENIED, f"Run {run_id} is of Dag {run.dag_id}, which you may not edit."
             )
-        if run.lifecycle is Lifecycle.DELETED and tx.create_requests.take_back(run_id):
+        if run.lifecycle is Lifecycle.DELETED and tx.create_requests.bring_back(run_id):
             return tx.runs.get(run_id)
         return run
 

@@ -23,7 +23,7 @@ def check_models(
 ) -> None:
     """Check that the caller may see, or write, logged models.
 
-    One that was set aside, because the request that made it came again, is taken back: somebody
+    One that was set aside, because the request that made it came again, is brought back: somebody
     knows of it.
 
     :raises MlflowError: when one is missing; one that may not be seen is not told apart.
@@ -39,9 +39,9 @@ def check_models(
             raise _missing(model_id)
         if model.run_id is not None:
             check(tx, model.run_id)
-        if model.deleted_at is None or allow_deleted:
+        if model.deleted_at is None or tx.create_requests.bring_back(model_id):
             continue
-        if not tx.create_requests.take_back(model_id):
+        if not allow_deleted:
             raise _missing(model_id)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
@@ -43,7 +42,7 @@ _OBJECT = {"schema": {"type": "object"}}
 @READING.get("/mlflow/openapi.json", response_class=JSONResponse)
 def get_document(request: Request) -> JSONResponse:
     """Describe every endpoint that this server does."""
-    root = re.sub(r"/+$", "", str(request.scope.get("root_path", "")))
+    root = str(request.scope.get("root_path", "")).rstrip("/")
     return JSONResponse(describe_protocol(request.app, root), headers=PRIVATE)
 
 

@@ -187,7 +187,7 @@ def _parent(call: Call, tx: Transaction, run_id: str) -> str | None:
         found = call.visible_run(tx, run_id).run_id
     except MlflowError:
         return None
-    tx.create_requests.take_back(found)
+    tx.create_requests.bring_back(found)
     return found
 
 

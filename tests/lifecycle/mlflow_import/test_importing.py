@@ -11,7 +11,9 @@ from airflow_mltrack.entities.models import LoggedModelStatus
 from airflow_mltrack.entities.runs import RunStatus
 from airflow_mltrack.lifecycle.audit import verify_history
 from airflow_mltrack.lifecycle.mlflow_import.report import ImportReport
-from airflow_mltrack.lifecycle.registration import add_version
+from airflow_mltrack.lifecycle.registration import add_version, create_model
+from airflow_mltrack.lifecycle.webhooks.deliveries import list_deliveries
+from airflow_mltrack.lifecycle.webhooks.registration import create_webhook
 from airflow_mltrack.settings import Settings
 from airflow_mltrack.tracking.client import TrackingClient
 from tests.lifecycle.mlflow_import.conftest import run_import
@@ -146,6 +148,17 @@ def test_the_history_tells_of_the_import_and_is_whole(imported: Imported) -> Non
         moves = tx.history.list("Credit", kinds=("transition",))
     assert {event.payload["via"] for event in moves} == {"import"}
     assert {event.actor for event in moves} == {"ada"}
+
+
+def test_no_webhook_hears_of_what_happened_elsewhere(
+    settings: Settings, stock_database: StockDatabase
+) -> None:
+    with TrackingClient(replace(settings, webhook_secret="a secret of sixteen")) as client:
+        create_webhook(client, url="http://127.0.0.1:1/", events=("*",), actor="ada")
+        assert run_import(client, stock_database.address, experiments=("credit",)).is_whole
+        assert list_deliveries(client) == []
+        create_model(client, "new", actor="ada")
+        assert [sent.event.kind for sent in list_deliveries(client)] == ["created"]
 
 
 def test_versions_of_a_governed_model_come_in_without_stages(

@@ -11,7 +11,7 @@ from airflow_mltrack import __version__
 from airflow_mltrack.entities.webhooks import DeliveryState
 from airflow_mltrack.lifecycle.promotion import promote
 from airflow_mltrack.lifecycle.webhooks.deliveries import list_deliveries
-from airflow_mltrack.lifecycle.webhooks.delivery import (
+from airflow_mltrack.lifecycle.webhooks.outbox import (
     DeliveryReport,
     deliver_due,
 )

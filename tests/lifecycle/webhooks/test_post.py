@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from airflow_mltrack.lifecycle.webhooks import delivery as delivering
-from airflow_mltrack.lifecycle.webhooks.delivery import (
+from airflow_mltrack.lifecycle.webhooks import outbox as delivering
+from airflow_mltrack.lifecycle.webhooks.outbox import (
     DeliveryReport,
     deliver_due,
 )

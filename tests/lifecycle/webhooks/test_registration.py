@@ -14,7 +14,7 @@ from airflow_mltrack.entities.webhooks import EVENT_KINDS, WebhookFormat
 from airflow_mltrack.exceptions import InvalidInput, NotFound, PromotionRefused
 from airflow_mltrack.lifecycle.promotion import promote
 from airflow_mltrack.lifecycle.webhooks.deliveries import list_deliveries
-from airflow_mltrack.lifecycle.webhooks.delivery import (
+from airflow_mltrack.lifecycle.webhooks.outbox import (
     DeliveryReport,
     deliver_due,
 )

@@ -6,6 +6,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -51,8 +52,7 @@ def test_a_body_without_an_end_is_refused_before_it_is_in_memory(
     local: Target, chunked: bool
 ) -> None:
     huge = b'{"name": "' + b"a" * (48 * _MEGABYTE) + b'"}'
-    tracemalloc.start()
-    with local.attacked("huge bodies") as (wire, judge):
+    with traced_memory(), local.attacked("huge bodies") as (wire, judge):
         for place in (
             b"/mltrack/api/2.0/mlflow/runs/create",
             b"/mltrack/api/2.0/mlflow/runs/log-batch",
@@ -68,7 +68,16 @@ def test_a_body_without_an_end_is_refused_before_it_is_in_memory(
             assert 400 <= answer.status < 500
             # The protocol takes bodies of 24 MB.
             assert peak - before < 60 * _MEGABYTE, place
-    tracemalloc.stop()
+
+
+@contextmanager
+def traced_memory() -> Iterator[None]:
+    """Let memory be measured."""
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_long_list_costs_time_in_proportion(local: Target) -> None:
@@ -81,7 +90,7 @@ def test_a_long_list_costs_time_in_proportion(local: Target) -> None:
         answer = wire.send(sent)
         judge.look("protocol", sent, answer)
     assert answer.status in (400, 404)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60  # not minutes: the limit, not the machine, ends it
 
 
 @pytest.mark.parametrize("digits", [4_000, sys.get_int_max_str_digits() + 1, 1_000_000])

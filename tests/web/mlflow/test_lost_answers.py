@@ -50,10 +50,12 @@ def answers_lost(address: str, *, times: int) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Between)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}{behind.path}"
-    server.shutdown()
-    server.server_close()
-    thread.join(10)
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}{behind.path}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
 
 
 def lost(house: House, path: str, body: object) -> dict[str, Any]:
@@ -216,6 +218,9 @@ def test_a_logged_model_whose_answer_was_lost_leaves_no_ghost(
     assert listed() == {first, third}
     rest.post("/runs/outputs", {"run_id": run_id, "models": [{"model_id": second, "step": 1}]})
     assert listed() == {first, second, third}
-    rest.ask("DELETE", f"/logged-models/{third}")
-    status, _ = rest.refused("GET", f"/logged-models/{third}")
-    assert status == 404
+    fourth = make()
+    assert listed() == {first, second, fourth}
+    for deleted in (third, fourth):  # also the one that was set aside: who deletes it means it
+        rest.ask("DELETE", f"/logged-models/{deleted}")
+        status, _ = rest.refused("GET", f"/logged-models/{deleted}")
+        assert status == 404

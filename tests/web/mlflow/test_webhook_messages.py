@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_mltrack.entities.webhooks import DeliveryState
 from airflow_mltrack.lifecycle.webhooks.deliveries import list_deliveries
-from airflow_mltrack.lifecycle.webhooks.delivery import deliver_due
+from airflow_mltrack.lifecycle.webhooks.outbox import deliver_due
 from airflow_mltrack.settings import Settings
 from airflow_mltrack.tracking.client import TrackingClient
 from tests.lifecycle.webhook_receiver import SECRET, Answer, Received, Receiver

@@ -11,9 +11,9 @@ from datetime import timedelta
 import pytest
 
 from airflow_mltrack.entities.webhooks import DeliveryState
-from airflow_mltrack.lifecycle.webhooks import delivery as delivering
+from airflow_mltrack.lifecycle.webhooks import outbox as delivering
 from airflow_mltrack.lifecycle.webhooks.deliveries import list_deliveries, retry_failed
-from airflow_mltrack.lifecycle.webhooks.delivery import (
+from airflow_mltrack.lifecycle.webhooks.outbox import (
     JITTER,
     LEASE,
     MOST_ATTEMPTS,
