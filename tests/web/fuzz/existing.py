@@ -13,6 +13,7 @@ from airflow_mltrack.model_package.manifest import digest_of_files
 from airflow_mltrack.tracking.active_run import ActiveRun
 from airflow_mltrack.tracking.client import TrackingClient
 from tests.web.fuzz.generator import Known
+from tests.web.fuzz.manifests import log_package
 
 
 def _log_package(tracking: TrackingClient, run: ActiveRun) -> LoggedModel:
@@ -29,6 +30,25 @@ def _log_package(tracking: TrackingClient, run: ActiveRun) -> LoggedModel:
         stored = tracking.artifact_store.put_bytes(f"{logged.artifact_root}/model.bin", data)
         tx.artifacts.record(model_id=logged.model_id, path="model.bin", stored=stored)
         return tx.models.finalize(logged.model_id, digest=digest, size=len(data), manifest={})
+
+
+def _open_package(
+    tracking: TrackingClient, known: Known, run: ActiveRun, *left_out: str
+) -> LoggedModel:
+    """Upload the files of a model package, and leave the model open."""
+    with tracking.store.transaction() as tx:
+        found = tx.runs.get(str(run.run_id))
+        logged = tx.models.create(
+            experiment_id=found.experiment_id,
+            name="open",
+            run_id=run.run_id,
+            attempt_id=run.attempt_id,
+        )
+        for path, data in known.package.items():
+            if path not in left_out:
+                stored = tracking.artifact_store.put_bytes(f"{logged.artifact_root}/{path}", data)
+                tx.artifacts.record(model_id=logged.model_id, path=path, stored=stored)
+    return logged
 
 
 FIXED: dict[str, tuple[object, ...]] = {
@@ -48,6 +68,7 @@ FIXED: dict[str, tuple[object, ...]] = {
     "head": ("0" * 64,),
     "gates": ({}, {"metrics": []}),
     "stages": ("Staging", "Production"),
+    "status": ("LOGGED_MODEL_READY", "FINISHED"),
     "experiment_id": ("0",),
     "key": ("auc", "a", "credit", "mlflow.note.content", "mlflow.runName", "mltrack.reason"),
     "value": ("1", "x", 0.5, 1),
@@ -100,3 +121,9 @@ def fill(tracking: TrackingClient, known: Known, number: int) -> None:
     for hook in hooks:
         known.add(webhook_id=hook.webhook_id)
     known.add(served=f"{files}/new.txt", source=f"runs:/{run.run_id}/a")
+    known.package = known.package or log_package(tracking)
+    for left_out in ("mltrack.json", ""):
+        model = _open_package(tracking, known, run, left_out)
+        place = f"{model.experiment_id}/models/{model.model_id}/artifacts"
+        known.add(model_id=model.model_id, served=f"{place}/MLmodel")
+        known.add(served=f"{place}/mltrack.json")

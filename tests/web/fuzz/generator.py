@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from tests.web.fuzz.endpoints import Endpoint, Schema
 from tests.web.fuzz.hostile import any_text, any_value, broken, write_json
+from tests.web.fuzz.manifests import damaged_file
 from tests.web.fuzz.wire import LOGIN, Sent
 
 _NAMES = re.compile(r"{(\w+)}")
@@ -54,6 +55,8 @@ class Known:
 
     def __init__(self) -> None:
         self._values: dict[str, deque[Any]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
+        self.package: dict[str, bytes] = {}
+        """Files of a model package."""
 
     def add(self, **values: Any) -> None:
         """Remember values."""
@@ -117,7 +120,7 @@ class Generator:
         self._boldness = rnd.choice(_BOLDNESS)
         target = _NAMES.sub(lambda found: self._segment(found[1], endpoint), endpoint.path)
         query = self._query(endpoint)
-        body = self._body(endpoint)
+        body = self._body(endpoint, target)
         headers = list(LOGIN)
         if body or rnd.random() < 0.1:
             right = _TYPES[0] if rnd.random() < 0.93 else rnd.choice(_TYPES)
@@ -158,9 +161,12 @@ class Generator:
         sent += rnd.choice(_ODD_QUERIES) if rnd.random() < 0.04 else ""
         return f"?{sent}"[:60_000] if sent else ""
 
-    def _body(self, endpoint: Endpoint) -> bytes:
+    def _body(self, endpoint: Endpoint, target: str) -> bytes:
         rnd = self._rnd
         if endpoint.takes_file:
+            name = target.rpartition("/")[2]
+            if name in self._known.package:
+                return damaged_file(name, self._known.package[name], rnd)
             return rnd.choice([b"", b"stolen", rnd.randbytes(2_000), b"\x00" * 1_500_000])
         if endpoint.body is None:
             return b"" if rnd.random() < 0.95 else write_json(any_value(rnd), rnd, mischief=0.1)
