@@ -50,6 +50,9 @@ class Access(Protocol):
     record_discreetly: Callable[..., object]
     """As ``record``, without the request's body, which may hold a secret."""
 
+    in_airflow: bool
+    """Whether pages can lead to Airflow's own."""
+
     exchange: Exchange | None
     """Gives a token for a name and a password; None where only tokens are known."""
 

@@ -32,7 +32,7 @@ def create_app(
     app = FastAPI(
         title="airflow-mltrack", docs_url=None, redoc_url=None, openapi_url=None, version="1"
     )
-    app.state.get_client = get_client
+    app.state.get_client, app.state.in_airflow = get_client, access.in_airflow
     app.include_router(router, dependencies=[Depends(make_guard(access.reader))])
     mount_mlflow(app, get_client, access, announce)
     mount(app, "/api", create_api(get_client, access, announce))

@@ -144,6 +144,7 @@ class AirflowAccess:
     promoter: Callable[..., Reader] = staticmethod(_promoter)
     record: Callable[..., object] = staticmethod(_record)
     record_discreetly: Callable[..., object] = staticmethod(_record_discreetly)
+    in_airflow = True
     exchange: Exchange | None = staticmethod(_exchange)
 
     def login_url(self, back: str) -> str | None:

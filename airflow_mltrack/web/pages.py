@@ -44,6 +44,7 @@ class Page:
     reader: Reader
     root: str
     """Path of this app, without a slash at the end."""
+    in_airflow: bool
 
     def render(self, template: str, **facts: object) -> Response:
         """Render a template with the frame of every page."""
@@ -54,7 +55,7 @@ class Page:
         frame = {
             "reader": self.reader.name,
             "root": self.root,
-            "airflow_root": self.root.removesuffix("/mltrack"),
+            "airflow_root": self.root.removesuffix("/mltrack") if self.in_airflow else None,
             "quote": partial(quote, safe=""),
             "shown": SHOWN,
         }
@@ -67,6 +68,7 @@ def _open_page(request: Request) -> Page:
         client=request.app.state.get_client(),
         reader=request.state.reader,
         root=str(request.scope.get("root_path", "")).rstrip("/"),
+        in_airflow=request.app.state.in_airflow,
     )
 
 

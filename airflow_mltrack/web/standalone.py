@@ -60,6 +60,7 @@ class OpenAccess:
     promoter: Callable[..., Reader] = staticmethod(_anybody)
     record: Callable[..., object] = staticmethod(_nothing)
     record_discreetly: Callable[..., object] = staticmethod(_nothing)
+    in_airflow = False
     exchange: Exchange | None = None
 
     def login_url(self, back: str) -> str | None:
@@ -121,6 +122,7 @@ class TokenAccess:
 
     record: Callable[..., object] = staticmethod(_nothing)
     record_discreetly: Callable[..., object] = staticmethod(_nothing)
+    in_airflow = False
 
     def __init__(self, holders: Mapping[str, TokenHolder]) -> None:
         self._holders = dict(holders)

@@ -76,6 +76,7 @@ class HeaderAccess:
     reader: Callable[..., Reader] = staticmethod(_reader_from_headers)
     writer: Callable[..., Reader] = staticmethod(_writer_from_headers)
     promoter: Callable[..., Reader] = staticmethod(_promoter_from_headers)
+    in_airflow = True
     exchange: Exchange | None = None
 
     def __init__(self) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from airflow_mltrack.cli.server import build_server
+from airflow_mltrack.entities.runs import RunIdentity
 from airflow_mltrack.settings import Settings
 from airflow_mltrack.tracking.client import TrackingClient
 from airflow_mltrack.web.standalone import is_loopback
@@ -95,6 +96,18 @@ def test_both_addresses_answer(open_door: Door) -> None:
         for path in ("/", "/version", "/api/v1/models", "/api/2.0/mlflow/experiments/get"):
             answer = open_door("GET", f"{prefix}{path}", **LOCAL)
             assert answer.status_code in (200, 400), (prefix, path)
+
+
+def test_pages_lead_to_no_airflow(open_door: Door, client: TrackingClient) -> None:
+    identity = RunIdentity("l", "a", dag_id="train", dag_run_id="r", task_id="fit")
+    with client.store.transaction() as tx:
+        run, _ = tx.runs.open(experiment_id=0, identity=identity)
+    for path in ("/", f"/runs/{run.run_id}"):
+        page = open_door("GET", f"/mltrack{path}", **LOCAL)
+        assert page.status_code == 200
+        assert "MLTrack</a>" in page.text
+        assert ">Airflow<" not in page.text
+    assert "task train / fit" in page.text
 
 
 def test_program_of_this_machine_needs_no_login(open_door: Door) -> None:
