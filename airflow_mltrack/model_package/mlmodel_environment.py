@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from airflow_mltrack.model_package.bounded_yaml import BYTES, read_yaml
+from airflow_mltrack.model_package.bounded_yaml import read_yaml
 from airflow_mltrack.model_package.package_files import PackageFiles
 
+_BYTES = 1024 * 1024
+"""A larger file is not read: each of its lines would go into the manifest."""
 _REQUIREMENTS = "requirements.txt"
 _CONDA, _PYTHON_ENV = "conda.yaml", "python_env.yaml"
 # No two parts that take blanks follow each other: a long line of blanks would take for ever.
@@ -58,7 +60,7 @@ def _pins(lines: list[str]) -> Iterator[tuple[str, str]]:
 def _lines(package: PackageFiles) -> list[str]:
     """Return the lines of requirements.txt, or those for pip in conda.yaml (before MLflow 1.19)."""
     if _REQUIREMENTS in package.paths:
-        return package.read(_REQUIREMENTS, BYTES).decode("utf-8", "replace").splitlines()
+        return package.read(_REQUIREMENTS, _BYTES).decode("utf-8", "replace").splitlines()
     found = _mapping(package, _CONDA).get("dependencies")
     listed = found if isinstance(found, list) else []
     groups = [item.get("pip") for item in listed if isinstance(item, dict)]
@@ -74,7 +76,7 @@ def _mapping(package: PackageFiles, path: str) -> dict[str, object]:
     if path not in package.paths:
         return {}
     try:
-        found = read_yaml(package.read(path, BYTES))
+        found = read_yaml(package.read(path, _BYTES))
     except ValueError as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     return found if isinstance(found, dict) else {}

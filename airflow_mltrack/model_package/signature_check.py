@@ -196,7 +196,8 @@ def _checked_array(spec: tuple[str, int], data: Any) -> Any:
             array = array.astype("float64")
         with numpy.errstate(all="ignore"):
             converted = array.astype(dtype, casting="same_kind")
-    except (TypeError, ValueError) as error:
+    # A package may tell any dtype; numpy evaluates what stands in parentheses.
+    except (TypeError, ValueError, SyntaxError) as error:
         raise InvalidInput(
             "model input", type(data).__name__, f"the model wants an array of {dtype}: {error}."
         ) from error

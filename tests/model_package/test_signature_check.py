@@ -64,3 +64,9 @@ def test_an_array_has_no_recorded_values() -> None:
 def test_rows_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InvalidInput, match="job"):
         violating_rows(infer_signature(TRAINING), TRAINING.drop(columns="job"))
+
+
+@pytest.mark.parametrize("dtype", ["(f8, f8", "(,)f8", "nonsense", "\x00"])
+def test_an_array_type_that_is_none_is_named(dtype: str) -> None:
+    with pytest.raises(InvalidInput, match="the model wants an array of"):
+        Signature(array=(dtype, 2)).check(np.zeros((2, 2)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Mapping
+from random import Random
 
 from airflow_mltrack.entities.models import LoggedModel
 from airflow_mltrack.entities.webhooks import WebhookFormat
@@ -13,7 +15,7 @@ from airflow_mltrack.model_package.manifest import digest_of_files
 from airflow_mltrack.tracking.active_run import ActiveRun
 from airflow_mltrack.tracking.client import TrackingClient
 from tests.web.fuzz.generator import Known
-from tests.web.fuzz.manifests import log_package
+from tests.web.fuzz.manifests import damaged_file, log_package
 
 
 def _log_package(tracking: TrackingClient, run: ActiveRun) -> LoggedModel:
@@ -33,7 +35,7 @@ def _log_package(tracking: TrackingClient, run: ActiveRun) -> LoggedModel:
 
 
 def _open_package(
-    tracking: TrackingClient, known: Known, run: ActiveRun, *left_out: str
+    tracking: TrackingClient, run: ActiveRun, files: Mapping[str, bytes]
 ) -> LoggedModel:
     """Upload the files of a model package, and leave the model open."""
     with tracking.store.transaction() as tx:
@@ -44,10 +46,9 @@ def _open_package(
             run_id=run.run_id,
             attempt_id=run.attempt_id,
         )
-        for path, data in known.package.items():
-            if path not in left_out:
-                stored = tracking.artifact_store.put_bytes(f"{logged.artifact_root}/{path}", data)
-                tx.artifacts.record(model_id=logged.model_id, path=path, stored=stored)
+        for path, data in files.items():
+            stored = tracking.artifact_store.put_bytes(f"{logged.artifact_root}/{path}", data)
+            tx.artifacts.record(model_id=logged.model_id, path=path, stored=stored)
     return logged
 
 
@@ -122,8 +123,11 @@ def fill(tracking: TrackingClient, known: Known, number: int) -> None:
         known.add(webhook_id=hook.webhook_id)
     known.add(served=f"{files}/new.txt", source=f"runs:/{run.run_id}/a")
     known.package = known.package or log_package(tracking)
-    for left_out in ("mltrack.json", ""):
-        model = _open_package(tracking, known, run, left_out)
+    rnd = Random(number)
+    without = {path: data for path, data in known.package.items() if path != "mltrack.json"}
+    for whole, victim in ((without, "MLmodel"), (known.package, "mltrack.json")):
+        damaged = {**whole, victim: damaged_file(victim, whole[victim], rnd)}
+        model = _open_package(tracking, run, damaged)
         place = f"{model.experiment_id}/models/{model.model_id}/artifacts"
         known.add(model_id=model.model_id, served=f"{place}/MLmodel")
         known.add(served=f"{place}/mltrack.json")

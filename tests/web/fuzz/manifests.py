@@ -109,6 +109,10 @@ _AT: Mapping[str, Sequence[bytes]] = {
     "rows": (b"NaN", b"1e999", b"[]", b'"x"', b"-1", b"1e308"),
 }
 """Field of a JSON text to what is odd in it more than elsewhere."""
+_KEPT: Mapping[str, Sequence[bytes]] = dict.fromkeys(
+    ("metadata", "team", "threshold", "notes", "for", "code", "python_version"), ()
+)
+"""Fields of an MLmodel file that go on record as they are."""
 
 
 def log_package(tracking: TrackingClient) -> dict[str, bytes]:
@@ -158,6 +162,24 @@ def damaged_package(real: Mapping[str, bytes], rnd: Random) -> dict[str, bytes]:
     return files
 
 
+def package_with(
+    real: Mapping[str, bytes], path: str, place: tuple[str, ...], token: str
+) -> dict[str, bytes]:
+    """Give the files of a package that has a text in one place of one file."""
+    import yaml
+
+    files = {"MLmodel": real["MLmodel"], MODEL_FILE: b"x"}
+    is_ours = path == "mltrack.json"
+    content = holder = json.loads(_listing(real, files)) if is_ours else yaml.safe_load(files[path])
+    for name in place[:-1]:
+        holder = holder[name]
+    mark = _MARK.format("")
+    holder[place[-1]] = mark
+    text = json.dumps(content).replace(f'"{mark}"', mark) if is_ours else yaml.safe_dump(content)
+    files[path] = text.replace(mark, token).encode()
+    return files
+
+
 def damaged_file(path: str, data: bytes, rnd: Random) -> bytes:
     """Damage one file of a package."""
     if rnd.random() < 0.1:
@@ -201,7 +223,7 @@ def damaged_yaml(data: bytes, rnd: Random) -> bytes:
     """Put what YAML forbids, or what plain data is not, in the places of values and keys."""
     import yaml
 
-    content, marks = _changed(yaml.safe_load(data), rnd, {}, _yaml_token)
+    content, marks = _changed(yaml.safe_load(data), rnd, _KEPT, _yaml_token)
     text = yaml.safe_dump(content, width=10_000)
     for mark, token in marks.items():
         text = text.replace(mark, token.decode())
@@ -271,7 +293,7 @@ def _changed(
         elif way < 0.92 or isinstance(holder, list):
             del holder[key]
         else:
-            marks[mark] = token(rnd) if special is not _AT else json.dumps(any_text(rnd)).encode()
+            marks[mark] = token(rnd) if special is _KEPT else json.dumps(any_text(rnd)).encode()
             holder[mark] = holder.pop(key)
     return content, marks
 
@@ -282,7 +304,7 @@ def _place(content: Any, rnd: Random, special: Mapping[str, Sequence[bytes]]) ->
     if not listed:
         return None, None
     named = [(holder, key) for holder, key in listed if key in special]
-    if named and rnd.random() < 0.3:
+    if named and rnd.random() < 0.4:
         return rnd.choice(named)
     holder, key = content, None
     while True:

@@ -7,7 +7,7 @@ from random import Random
 from tests.web.fuzz.conftest import Target
 from tests.web.fuzz.existing import fill
 from tests.web.fuzz.generator import Generator
-from tests.web.fuzz.wire import request_budget, seed
+from tests.web.fuzz.wire import Answer, request_budget, seed
 
 _REFILL = 300
 """Requests after which there are new things: many delete what they find."""
@@ -28,7 +28,13 @@ def _attack(target: Target, title: str, count: int) -> None:
             endpoint, sent = generator.next()
             answer = wire.send(sent)
             judge.look(endpoint.kind, sent, answer)
-            if answer.status == 200 and answer.headers.get("content-type") == "application/json":
+            if answer.status == 200 and _is_ours(answer):
                 target.known.learn(answer.json())
             if number % _REFILL == 0:
                 fill(target.tracking, target.known, number)
+
+
+def _is_ours(answer: Answer) -> bool:
+    """Say whether an answer is JSON of the server's own; a file may only be called so."""
+    told = answer.headers
+    return told.get("content-type") == "application/json" and "content-disposition" not in told
