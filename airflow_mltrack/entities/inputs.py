@@ -31,3 +31,13 @@ class RunInput:
     context: str = ""
     """What it was for, for example ``training``."""
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSummary:
+    """That runs of an experiment read a data set, without saying which."""
+
+    experiment_id: int
+    name: str
+    digest: str
+    context: str

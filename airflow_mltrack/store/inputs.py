@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, or_, select, text
 
-from airflow_mltrack.entities.inputs import DatasetRecord, RunInput
+from airflow_mltrack.entities.inputs import DatasetRecord, DatasetSummary, RunInput
 from airflow_mltrack.exceptions import InvalidInput, NotFound
 from airflow_mltrack.store.key_rules import check_name, check_tags, check_text
 from airflow_mltrack.store.run_rows import among
-from airflow_mltrack.store.tables import datasets, inputs
+from airflow_mltrack.store.tables import attempts, datasets, inputs, runs
 
 if TYPE_CHECKING:
     from typing import Any
@@ -123,6 +123,33 @@ class Inputs:
             read = RunInput(dataset=_dataset(row), context=row.context, tags=row.tags)
             found.setdefault(row.attempt, []).append(read)
         return found
+
+    def summaries(
+        self,
+        experiment_ids: Sequence[int],
+        *,
+        limit: int,
+        dag_ids: Collection[str] | None = None,
+    ) -> builtins.list[DatasetSummary]:
+        """Return what the runs of experiments read, each thing once; deleted runs are left out.
+
+        :param limit: most of them.
+        :param dag_ids: only runs of these Dags, and runs outside of Airflow; None means all.
+        """
+        columns = (datasets.c.experiment_id, datasets.c.name, datasets.c.digest, inputs.c.context)
+        query = (
+            select(*columns)
+            .join_from(inputs, datasets, inputs.c.dataset == datasets.c.id)
+            .join(attempts, attempts.c.id == inputs.c.attempt)
+            .join(runs, runs.c.id == attempts.c.run)
+            .where(among(datasets.c.experiment_id, experiment_ids), runs.c.lifecycle == "active")
+            .distinct()
+            .order_by(*columns)
+            .limit(limit)
+        )
+        if dag_ids is not None:
+            query = query.where(or_(runs.c.dag_id.is_(None), among(runs.c.dag_id, dag_ids)))
+        return [DatasetSummary(*row) for row in self._connection.execute(query)]
 
     def datasets(self, experiment_id: int) -> builtins.list[DatasetRecord]:
         """Return every data set that an experiment's runs read, by name and digest."""

@@ -9,8 +9,9 @@ from airflow_mltrack.entities.inputs import DatasetRecord, RunInput
 from airflow_mltrack.entities.models import RunModel
 from airflow_mltrack.store.run_models import INPUT, OUTPUT
 from airflow_mltrack.tracking.dataset_text import CONTEXT_TAG, object_of, text_of
-from airflow_mltrack.web.mlflow.calls import post
+from airflow_mltrack.web.mlflow.calls import Needs, post
 from airflow_mltrack.web.mlflow.errors import invalid
+from airflow_mltrack.web.mlflow.experiments import experiment_number
 from airflow_mltrack.web.mlflow.fields import KEY_VALUE, int64, message, pairs, text
 from airflow_mltrack.web.mlflow.model_access import check_models
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_mltrack.store.tracking_store import Transaction
     from airflow_mltrack.web.mlflow.calls import Call
 
-_MOST_ITEMS = 1_000
+_MOST_ITEMS, _MOST_EXPERIMENTS = 1_000, 20
 _RUN = {"run_id": text(required=True)}
 _DATASET = {
     "name": text(required=True),
@@ -97,6 +98,31 @@ def _log_outputs(call: Call) -> dict[str, Any]:
     return {}
 
 
+def _search_datasets(call: Call) -> dict[str, Any]:
+    given = call["experiment_ids"]
+    if len(given) > _MOST_EXPERIMENTS:
+        raise invalid(
+            f"'experiment_ids' holds {len(given)} ids; at most {_MOST_EXPERIMENTS} go at once."
+        )
+    with call.client.store.transaction() as tx:
+        found = tx.inputs.summaries(
+            [experiment_number(item) for item in given],
+            limit=_MOST_ITEMS,
+            dag_ids=call.readable_dags(tx),
+        )
+    return {
+        "dataset_summaries": [
+            {
+                "experiment_id": str(item.experiment_id),
+                "name": item.name,
+                "digest": item.digest,
+                "context": item.context,
+            }
+            for item in found
+        ]
+    }
+
+
 def _models(call: Call, tx: Transaction) -> list[RunModel]:
     given = call.get("models", ())
     _check_number("models", given)
@@ -124,6 +150,12 @@ ROUTES = (
             ),
             "models": message({"model_id": text(required=True)}, repeated=True),
         },
+    ),
+    post(
+        "/mlflow/experiments/search-datasets",
+        _search_datasets,
+        {"experiment_ids": text(required=True, repeated=True)},
+        Needs.READ,
     ),
     post(
         "/mlflow/runs/outputs",

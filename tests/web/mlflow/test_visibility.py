@@ -147,6 +147,34 @@ def test_searches_leave_them_out(who: Who, secret: Secret) -> None:
         assert len(caller.post("/logged-models/search", experiments)["models"]) == expected
 
 
+def test_data_sets_of_an_experiment_are_those_of_runs_that_one_may_see(
+    house: House, who: Who, secret: Secret
+) -> None:
+    experiments = {"experiment_ids": [str(secret.experiment_id)]}
+    body = {"experiment_id": str(secret.experiment_id)}
+    ada, eve = who("secret"), who("other")
+    for run_id in (secret.run_id, eve.post("/runs/create", body)["run"]["info"]["run_id"]):
+        name = "hidden" if run_id == secret.run_id else "open"
+        for context in ("train", "eval", "train"):
+            read = {
+                "dataset": {"name": name, "digest": "d"},
+                "tags": [{"key": "mlflow.data.context", "value": context}],
+            }
+            ada.post("/runs/log-inputs", {"run_id": run_id, "datasets": [read]})
+    expected = [
+        {"experiment_id": body["experiment_id"], "name": name, "digest": "d", "context": context}
+        for name in ("hidden", "open")
+        for context in ("eval", "train")
+    ]
+    path = "/experiments/search-datasets"
+    assert ada.post(path, experiments)["dataset_summaries"] == expected
+    assert eve.post(path, experiments)["dataset_summaries"] == expected[2:]
+    ada.post("/runs/delete", {"run_id": secret.run_id})
+    assert ada.post(path, experiments)["dataset_summaries"] == expected[2:]
+    status, words = ada.refused("POST", path, {"experiment_ids": ["0"] * 21})
+    assert (status, "at most 20" in words) == (400, True)
+
+
 def test_who_may_see_the_dag_sees_its_run(who: Who, secret: Secret) -> None:
     ada = who("secret")
     run = ada.get("/runs/get", run_id=secret.run_id)["run"]
