@@ -57,11 +57,14 @@ for _name in [name for name in os.environ if name.startswith(("AIRFLOW_CONN_", "
 
 
 @pytest.fixture(autouse=True)
-def no_task_variables() -> Iterator[None]:
-    """Take back what running a task in this process leaves: Airflow puts its context here."""
+def no_variables_left() -> Iterator[None]:
+    """Take back what others leave in this process: Airflow a task's context, MLflow's client the
+    experiment and the addresses that it was told last."""
+    before = {name for name in os.environ if name.startswith("MLFLOW_")}
     yield
-    for name in [name for name in os.environ if name.startswith("AIRFLOW_CTX_")]:
-        del os.environ[name]
+    for name in set(os.environ) - before:
+        if name.startswith(("AIRFLOW_CTX_", "MLFLOW_")):
+            del os.environ[name]
 
 
 @pytest.fixture

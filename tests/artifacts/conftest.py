@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,7 +33,10 @@ def s3_settings() -> Iterator[S3Settings]:
             path_style=True,
         )
         return
-    from moto.server import ThreadedMotoServer
+    with warnings.catch_warnings():
+        # Of MLflow's import hooks, where it was imported in this process before.
+        warnings.simplefilter("ignore")
+        from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -83,7 +82,6 @@ def stock(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stock]:
     yield log_in
     mlflow.set_tracking_uri(None)
     mlflow.set_registry_uri(None)
-    os.environ.pop("MLFLOW_REGISTRY_URI", None)  # which the client has set
 
 
 @contextmanager

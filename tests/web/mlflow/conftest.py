@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
@@ -202,7 +201,6 @@ def pointed_at(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         mlflow.end_run()
     mlflow.set_tracking_uri(None)
     mlflow.set_registry_uri(None)
-    os.environ.pop("MLFLOW_REGISTRY_URI", None)  # which the client has set
 
 
 def waited_for(comes_true: Callable[[], object], *, seconds: float = 20) -> None:
