@@ -189,6 +189,7 @@ def pointed_at(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "local")
     import mlflow
     from mlflow.utils import requirements_utils
+    from mlflow.utils.autologging_utils import AUTOLOGGING_INTEGRATIONS
 
     # It starts a Python of its own for each model to see what that imports; no server is asked.
     monkeypatch.setattr(requirements_utils, "_capture_imported_modules", _nothing_imported)
@@ -197,6 +198,9 @@ def pointed_at(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     mlflow.set_experiment("Default")  # the client remembers the last one in the process
     yield mlflow
     mlflow.autolog(disable=True)
+    for integration in AUTOLOGGING_INTEGRATIONS.values():
+        # One that was switched on by its own function stays on otherwise.
+        integration["disable"] = True
     while mlflow.active_run():
         mlflow.end_run()
     mlflow.set_tracking_uri(None)
